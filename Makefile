@@ -1,0 +1,73 @@
+# `make` lists the targets. One virtual environment, .venv, serves them all; a stamp
+# file in it records what is installed, so that a second call installs nothing.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
+EXTRAS_book := book
+EXTRAS_lab := book,deep,lab,test
+EXTRAS_test := book,deep,test
+EXTRAS_bench := bench,deep
+RENDER := .venv/bin/jupyter-book build . -W --keep-going
+
+.PHONY: help book test lab notebooks lint bench leaderboard data clean
+.PHONY: unit cells render html
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+.venv/stamp-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/stamp-%: .venv/stamp-python pyproject.toml constraints.txt
+	@echo "Installing .[$(EXTRAS_$*)] into .venv (once; some minutes)"
+	@$(PIP) -e ".[$(EXTRAS_$*)]"
+	@touch $@
+
+book: .venv/stamp-book ## render the book to _build/html
+	@$(RENDER)
+	@echo "Open _build/html/index.html in a browser (no network needed)."
+
+test: lint data unit cells render html ## everything: lint, unit tests, every notebook re-run and compared, the book and its pages
+
+lab: .venv/stamp-lab ## open the chapters in JupyterLab
+	$(PY) -m jupyter lab book
+
+notebooks: .venv/stamp-test data ## execute all chapters in place, or one: make notebooks CHAPTER=04
+	$(PY) tools/notebooks.py $(CHAPTER)
+
+lint: .venv/stamp-test ## ruff
+	$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+bench: .venv/stamp-bench ## this package beside its peers
+	$(PY) -m benchmarks.run
+
+leaderboard: .venv/stamp-test data ## the results file behind every table of the book
+	$(PY) -m recsys_tutor.leaderboard
+
+data: .venv/stamp-test ## fetch MovieLens 100K into the cache (once)
+	@$(PY) -c "from recsys_tutor.datasets import load_movielens_100k as load; print(load())"
+
+clean: ## remove what was built (not .venv, not the data cache)
+	rm -rf _build build .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
+	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
+
+# The parts of `make test`, one by one
+unit: .venv/stamp-test # the package, the rules of the book, the project files
+	$(PY) -m pytest -n 2 --durations 10
+
+cells: .venv/stamp-test # every code cell again; its output must equal the stored one
+	$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:cacheprovider -n 2 --dist loadfile --durations 10 book
+
+render: .venv/stamp-test
+	$(RENDER) --all
+
+html: .venv/stamp-test # the rendered pages, read as files and in a browser without network
+	$(PY) -m pytest -m html tests/test_html.py

@@ -1,0 +1,179 @@
+"""Baselines: the first rows of every table.
+
+Chapter: 03 Baselines.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_tutor.base import Recommender, check_number
+
+__all__ = ["BiasModel", "Popularity", "Random", "bias_half_step", "bias_objective"]
+
+
+class Random(Recommender):
+    """Scores drawn uniformly from [0, 1): the floor of every metric.
+
+    The scores of a user depend on the seed and the user only, so asking for one user or
+    for all gives the same lists. As a rating model it reads the score as a quantile of
+    the training ratings: a rating drawn at random from those it was shown.
+
+    Cost O(B · n_items).
+
+    Parameters
+    ----------
+    random_state : int, Generator or None
+
+    Attributes
+    ----------
+    seed_ : int
+    ratings_ : (n_rows,) float64
+        Training ratings in ascending order.
+    """
+
+    def __init__(self, *, random_state=0):
+        self.random_state = random_state
+
+    def _fit(self, train, callback):
+        rng = np.random.default_rng(self.random_state)
+        self.seed_ = int(rng.integers(2**63))
+        self.ratings_ = np.sort(train.value)
+
+    def _score_users(self, users):
+        scores = np.empty((len(users), self.n_items_))
+        for row, u in enumerate(users):
+            scores[row] = np.random.default_rng([self.seed_, u]).random(self.n_items_)
+        return scores
+
+    def _predict(self, users, items):
+        quantile = np.empty(len(users))
+        for u in np.unique(users):
+            rows = users == u
+            quantile[rows] = self._score_users([u])[0, items[rows]]
+        return self.ratings_[(quantile * len(self.ratings_)).astype(np.int64)]
+
+
+class Popularity(Recommender):
+    """Score of an item = number of its training rows; the same list for everybody.
+
+    Attributes
+    ----------
+    counts_ : (n_items,) float64
+    """
+
+    def _fit(self, train, callback):
+        self.counts_ = np.bincount(train.item, minlength=train.n_items).astype(float)
+
+    def _score_users(self, users):
+        return np.tile(self.counts_, (len(users), 1))
+
+    def _score_history(self, X):
+        return np.tile(self.counts_, (X.shape[0], 1))
+
+
+def bias_half_step(
+    residual: np.ndarray, index: np.ndarray, n: int, reg: float
+) -> np.ndarray:
+    """Best biases of one side with the other side fixed.
+
+    ``b[j] = sum of residual[index == j] / (reg + count of j)``, the minimiser of
+    ``sum_n (residual[n] - b[index[n]])² + reg · sum_j b[j]²``
+    (chapter 03, equation eq-bias-step).
+
+    Parameters
+    ----------
+    residual : (n_rows,) float64
+        Rating minus everything else the model predicts.
+    index : (n_rows,) int64
+        Which user (or item) each row belongs to.
+    n : int
+        Number of users (or items).
+    reg : float
+        Must be positive unless every index occurs; an index without rows gets 0.
+
+    Returns
+    -------
+    (n,) float64
+    """
+    total = np.bincount(index, weights=residual, minlength=n)
+    count = np.bincount(index, minlength=n)
+    return total / np.maximum(count + reg, np.finfo(float).tiny)
+
+
+def bias_objective(rating, prediction, b_u, b_i, reg_u, reg_i) -> float:
+    """``sum (r - r_hat)² + reg_u · |b_u|² + reg_i · |b_i|²`` (eq-bias-objective)."""
+    error = np.sum((rating - prediction) ** 2)
+    return float(error + reg_u * np.sum(b_u**2) + reg_i * np.sum(b_i**2))
+
+
+class BiasModel(Recommender):
+    """Rating = global mean + user bias + item bias.
+
+    Rule: ``r_hat[u, i] = mu + b_u[u] + b_i[i]``.
+
+    Objective: ``sum over ratings (r - r_hat)² + reg_u · |b_u|² + reg_i · |b_i|²``, with
+    ``mu`` fixed at the mean training rating. It falls with every half step: first all
+    item biases in closed form, then all user biases (:func:`bias_half_step`).
+
+    Parameters
+    ----------
+    reg_u, reg_i : float
+        How many "ratings at the mean" each user and item is given in advance.
+    n_epochs : int
+        Pairs of half steps. The loss is flat along one direction (user biases up, item
+        biases down), so the last digits of the minimum take a few hundred; the
+        predictions settle within ten.
+
+    Attributes
+    ----------
+    mu_ : float
+    b_u_ : (n_users,) float64
+    b_i_ : (n_items,) float64
+        Zero for users and items without training rows.
+
+    Notes
+    -----
+    Cost O(n_epochs · n_ratings). As a ranker it sorts all users' lists by ``b_i``.
+    Source: Koren, Bell and Volinsky (2009), "Matrix factorization techniques for
+    recommender systems", equation 3. Chapter 03.
+    """
+
+    def __init__(self, *, reg_u=5.0, reg_i=2.0, n_epochs=20):
+        self.reg_u = reg_u
+        self.reg_i = reg_i
+        self.n_epochs = n_epochs
+
+    def _check(self):
+        check_number("reg_u", self.reg_u, low=0)
+        check_number("reg_i", self.reg_i, low=0)
+        check_number("n_epochs", self.n_epochs, low=1, whole=True)
+
+    def _fit(self, train, callback):
+        u, i, r = train.user, train.item, train.value
+        self.mu_ = float(r.mean())
+        self.b_u_ = np.zeros(train.n_users)
+        self.b_i_ = np.zeros(train.n_items)
+        for _ in range(self.n_epochs):
+            rest = r - self.mu_ - self.b_u_[u]
+            self.b_i_ = bias_half_step(rest, i, train.n_items, self.reg_i)
+            rest = r - self.mu_ - self.b_i_[i]
+            self.b_u_ = bias_half_step(rest, u, train.n_users, self.reg_u)
+            loss = bias_objective(
+                r, self._predict(u, i), self.b_u_, self.b_i_, self.reg_u, self.reg_i
+            )
+            if self._end_epoch(callback, loss):
+                break
+
+    def _predict(self, users, items):
+        return self.mu_ + self.b_u_[users] + self.b_i_[items]
+
+    def _score_users(self, users):
+        return self.mu_ + self.b_u_[users, None] + self.b_i_
+
+    def _score_history(self, X: csr_array):
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        rest = X.data - self.mu_ - self.b_i_[X.indices]
+        b_u = bias_half_step(rest, row, X.shape[0], self.reg_u)
+        return self.mu_ + b_u[:, None] + self.b_i_

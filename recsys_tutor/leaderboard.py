@@ -1,0 +1,285 @@
+"""The one results file: every model of the book under the shared protocols.
+
+``python -m recsys_tutor.leaderboard`` (``make leaderboard``) fits every entry on every
+split of its tasks and writes ``book/results.json``. Each run is a process of its own,
+so that its peak memory is its own; finished runs are kept, so an interrupted command
+goes on where it stopped.
+
+Tasks (chapter 02 defines them):
+
+``ranking``
+    75/25 split stratified by item, seeds 42 to 46; all unseen items are ranked.
+``rating``
+    scikit-surprise's five folds ("fold 1" to "fold 5") and the official ones ("u1" to
+    "u5"); predictions clipped to 1..5.
+``sequence``
+    Leave-last-out, ties in time by file order; all unseen items are ranked.
+
+Chapters: 03 Baselines (the first rows), 18 Leaderboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from recsys_tutor import __version__, metrics, splits
+from recsys_tutor.base import Recommender
+from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.data import Interactions, Split
+from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize
+
+__all__ = ["ENTRIES", "Entry", "load_results", "results_table", "run", "task_splits"]
+
+SEEDS = (42, 43, 44, 45, 46)
+TASKS = ("ranking", "rating", "sequence")
+
+
+class Entry(NamedTuple):
+    """A row of the leaderboard: name, unfitted model, the tasks it takes part in."""
+
+    name: str
+    model: Recommender
+    tasks: Sequence[str]
+
+
+#: Every model of the book with the parameters its chapter chose on validation data.
+ENTRIES = (
+    Entry("Random", Random(), TASKS),
+    Entry("Popularity", Popularity(), ("ranking", "sequence")),
+    Entry("Bias model", BiasModel(), TASKS),
+)
+
+
+def task_splits(task: str, data: Interactions) -> dict[str, Split]:
+    """The named splits of a task, in order."""
+    if task == "ranking":
+        return {
+            f"seed {s}": splits.item_stratified(data, random_state=s) for s in SEEDS
+        }
+    if task == "rating":
+        random = splits.k_fold(data, n_folds=5, random_state=0)
+        official = splits.contiguous_folds(data, n_folds=5)
+        named = {f"fold {n}": s for n, s in enumerate(random, 1)}
+        return named | {f"u{n}": s for n, s in enumerate(official, 1)}
+    if task == "sequence":
+        return {"last": splits.leave_last_out(data)}
+    raise ValueError(f"task must be one of {TASKS}, got {task!r}")
+
+
+def measure(model: Recommender, task: str, split: Split) -> dict:
+    """Fit a clone of ``model``, score it, and report metrics, seconds and memory.
+
+    Returns
+    -------
+    dict
+        ``metrics``; ``fit_seconds``; ``score_seconds`` (all users and items; for the
+        rating task, the test pairs); ``peak_mb`` (memory beyond what was in use before,
+        at its peak; None where the system is not Linux);
+        for the ranking task ``ndcg_per_user`` (NDCG@10 in the order of user indices).
+    """
+    model = model.clone()
+    before = _peak_mb(reset=True)
+    started = time.perf_counter()
+    model.fit(split.train)
+    fitted = time.perf_counter()
+    if task == "rating":
+        frame = evaluate_ratings(model, split.test)
+    else:
+        model.score(np.arange(split.train.n_users))
+    scored = time.perf_counter()
+    peak = None if before is None else round(_peak_mb() - before, 1)
+    if task == "rating":
+        scores = {
+            "rmse": metrics.rmse(frame.rating, frame.prediction),
+            "mae": metrics.mae(frame.rating, frame.prediction),
+        }
+    else:
+        per_user = evaluate(model, split.test)
+        scores = summarize(per_user)
+    row = {
+        "metrics": {name: round(float(v), 6) for name, v in scores.items()},
+        "fit_seconds": round(fitted - started, 3),
+        "score_seconds": round(scored - fitted, 3),
+        "peak_mb": peak,
+    }
+    if task == "ranking":
+        row["ndcg_per_user"] = per_user.ndcg.round(4).tolist()
+    return row
+
+
+def run(
+    path: str | Path = "book/results.json",
+    *,
+    entries: Sequence[Entry] = ENTRIES,
+    only: str | None = None,
+    data: Interactions | None = None,
+) -> pd.DataFrame:
+    """Fill the results file with every missing run; see the module's text.
+
+    Parameters
+    ----------
+    path : path of the JSON file
+        Written to a temporary name and renamed after every run.
+    entries : sequence of Entry
+    only : str, optional
+        Name of the one entry to measure again, whether it is there or not.
+    data : Interactions, optional
+        Default: MovieLens 100K.
+    """
+    from tqdm import tqdm
+
+    path = Path(path)
+    names = [entry.name for entry in entries]
+    if only is not None and only not in names:
+        raise ValueError(f"no entry is called {only!r}; there are {names}")
+    done = {}
+    if path.exists():
+        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+            done[_key(row)] = row
+    rows, jobs = [], []
+    for entry, task in [(e, t) for t in TASKS for e in entries if t in e.tasks]:
+        for split in _split_names(task):
+            row = {
+                "task": task,
+                "model": entry.name,
+                "split": split,
+                "params": {k: repr(v) for k, v in entry.model.get_params().items()},
+            }
+            rows.append(row)
+            known = done.get(_key(row))
+            if known is not None and entry.name != only:
+                row.update(known)
+            else:
+                jobs.append((row, entry))
+    context = get_context("spawn")
+    for row, entry in tqdm(jobs, unit="run", disable=not jobs):
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            job = pool.submit(_measure_named, entry, row["task"], row["split"], data)
+            row.update(job.result())
+        _write(path, rows)
+    _write(path, rows)
+    return load_results(path)
+
+
+def load_results(path: str | Path = "results.json") -> pd.DataFrame:
+    """The results file as a frame: one row per (task, model, split).
+
+    Columns task, model, split, params, one per metric, fit_seconds, score_seconds,
+    peak_mb, ndcg_per_user.
+    """
+    rows = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
+    flat = [
+        {**{k: v for k, v in r.items() if k != "metrics"}, **r["metrics"]} for r in rows
+    ]
+    return pd.DataFrame(flat)
+
+
+def results_table(
+    results: pd.DataFrame, task: str, columns: Sequence[str], models=None
+) -> pd.DataFrame:
+    """Mean over a task's splits, ± over them, and cost; rows in the order of the file.
+
+    Parameters
+    ----------
+    results : DataFrame of :func:`load_results`
+    columns : metric names; the first one gets the ``±`` (standard deviation)
+    models : names to keep, optional
+
+    Notes
+    -----
+    The rating task averages "fold 1" to "fold 5" only: official folds are never mixed
+    with random ones.
+    """
+    part = results[results.task == task]
+    if task == "rating":
+        part = part[part.split.str.startswith("fold")]
+    if models is not None:
+        part = part[part.model.isin(models)]
+    if part.empty:
+        raise ValueError(f"the results file has no rows for task {task!r}, {models}")
+    groups = part.groupby("model", sort=False)
+    table = groups[list(columns)].mean()
+    table.insert(1, "±", groups[columns[0]].std())
+    for cost in ("fit_seconds", "peak_mb"):
+        table[cost] = groups[cost].median()
+    return table
+
+
+def _split_names(task: str) -> list[str]:
+    """Names of the splits of a task, without making them."""
+    if task == "rating":
+        return [f"{kind}{n}" for kind in ("fold ", "u") for n in range(1, 6)]
+    return [f"seed {s}" for s in SEEDS] if task == "ranking" else ["last"]
+
+
+def _key(row) -> tuple:
+    params = json.dumps(row["params"], sort_keys=True)
+    return row["task"], row["model"], row["split"], params
+
+
+def _measure_named(entry, task, split, data) -> dict:
+    if data is None:
+        from recsys_tutor.datasets import load_movielens_100k
+
+        data = load_movielens_100k(progress=False).interactions
+    chosen = task_splits(task, data)[split]
+    small = np.arange(len(data)) < 2000
+    entry.model.clone().fit(data.subset(small))  # compile before the clock starts
+    return measure(entry.model, task, chosen) | {"versions": _versions()}
+
+
+def _versions() -> dict:
+    packages = ["numpy", "scipy", "pandas", "numba"]
+    if "torch" in sys.modules:
+        packages.append("torch")
+    own = {"python": platform.python_version(), "recsys_tutor": __version__}
+    return own | {name: version(name) for name in packages}
+
+
+def _peak_mb(*, reset: bool = False) -> float | None:
+    """High-water mark of this process's memory; ``reset`` lowers it to the present."""
+    try:
+        if reset:
+            Path("/proc/self/clear_refs").write_text("5")
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**10
+    except OSError:  # no Linux
+        return None
+
+
+def _write(path: Path, rows) -> None:
+    finished = [row for row in rows if "metrics" in row]
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in finished)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(f'{{"rows": [\n{lines}\n]}}\n', encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", default="book/results.json")
+    parser.add_argument("--only", help="measure this entry again")
+    options = parser.parse_args(arguments)
+    results = run(options.out, only=options.only)
+    for task in TASKS:
+        columns = ["rmse", "mae"] if task == "rating" else ["ndcg", "precision", "hit"]
+        print(f"\n{task}\n{results_table(results, task, columns).round(4)}")
+
+
+if __name__ == "__main__":
+    main()

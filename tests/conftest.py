@@ -1,0 +1,26 @@
+"""Shared by all tests: the real data, loaded once per process, and hypothesis."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "book",
+    deadline=None,  # the first call of a function may import or compile
+    derandomize=True,  # the same examples on every machine
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("book")
+
+
+@pytest.fixture(scope="session")
+def movielens():
+    """MovieLens 100K as a Dataset."""
+    from recsys_tutor.datasets import load_movielens_100k
+
+    return load_movielens_100k(progress=False)
+
+
+@pytest.fixture(scope="session")
+def ratings(movielens):
+    """The 100,000 ratings, in file order."""
+    return movielens.interactions

@@ -1,0 +1,1144 @@
+"""The contract of DESIGN §2.1, checked for every model of the package.
+
+A new model joins by one ``ModelCase`` in ``MODELS``. The second half of the file breaks
+a toy model in one way per check and proves that the check notices.
+"""
+
+import copy
+import hashlib
+import inspect
+import pickle
+import random
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from recsys_tutor.base import (
+    FitDiverged,
+    NotFittedError,
+    Recommender,
+    check_number,
+)
+from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.data import Interactions
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """A model with small settings, and what may be asked of it.
+
+    Parameters
+    ----------
+    model : unfitted Recommender, settings small enough for a second of fitting.
+    effects : for *every* constructor parameter, a value that changes the result.
+    invalid : for every parameter (``random_state`` excepted), values that ``fit`` must
+        refuse with a ``ValueError`` that names the parameter. Parameters for which no
+        value is wrong have an empty tuple.
+    rating : predicts ratings; ``predict`` equals ``score`` at the pairs.
+    history : ``score_history`` of a user's training row equals ``score`` of the user.
+    iterative : has epochs (give the case at least three), a history and a callback.
+    diverges : parameters with which an iterative model's loss overflows.
+    sequential : the order in time matters; otherwise it must not.
+    per_data : ``per_data(train)`` gives the parameters that depend on the training data
+        (item features, say, looked up by ``train.item_ids``).
+    exempt : check name -> the reason why the check does not apply.
+    rtol : tolerance for equal maths in another order (float32: 1e-4).
+    """
+
+    model: Recommender
+    effects: dict = field(default_factory=dict)
+    invalid: dict = field(default_factory=dict)
+    rating: bool = False
+    history: bool = False
+    iterative: bool = False
+    diverges: dict | None = None
+    sequential: bool = False
+    per_data: Callable[[Interactions], dict] | None = None
+    exempt: dict = field(default_factory=dict)
+    rtol: float = 1e-9
+
+    def new(self, data=None, **changes):
+        """An unfitted model for ``data`` (default: :func:`small`)."""
+        data = small() if data is None else data
+        needed = {} if self.per_data is None else self.per_data(data)
+        return self.model.clone(**{**needed, **changes})
+
+    def fit(self, data=None, **changes):
+        """A fitted one; a warning is an error."""
+        data = small() if data is None else data
+        return self.refit(self.new(data, **changes), data)
+
+    def refit(self, model, data):
+        needed = {} if self.per_data is None else self.per_data(data)
+        vars(model).update(needed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return model.fit(data)
+
+
+SAME_LIST = "scores every user's items alike, so a user's own taste cannot show"
+
+MODELS = [
+    ModelCase(
+        Random(),
+        effects={"random_state": 1},
+        exempt={
+            "predict_equals_score": "reads the score as a quantile of the ratings",
+            "relabelling": "scores are drawn by index, not learned",
+            "checkerboard": "learns nothing",
+        },
+        rating=True,
+    ),
+    ModelCase(Popularity(), history=True, exempt={"checkerboard": SAME_LIST}),
+    ModelCase(
+        BiasModel(n_epochs=3),
+        effects={"reg_u": 0.5, "reg_i": 9.0, "n_epochs": 1},
+        invalid={
+            "reg_u": (-1.0, np.nan, "5", True),
+            "reg_i": (-1.0, np.inf, None),
+            "n_epochs": (0, -1, 2.5, True, None),
+        },
+        rating=True,
+        history=True,
+        iterative=True,
+        exempt={
+            "checkerboard": SAME_LIST,
+            "divergence": "each half step is the exact minimiser",
+        },
+    ),
+]
+
+
+# -- data: n_users never equals n_items ---------------------------------------------
+
+
+def make(user, item, value, time, n_users, n_items):
+    return Interactions(
+        user=user,
+        item=item,
+        value=value,
+        time=time,
+        user_ids=np.array([f"u{n_users - n:02d}" for n in range(n_users)]),
+        item_ids=100 + 3 * np.arange(n_items),
+    )
+
+
+def scattered(n_users, n_items, share, seed, empty_users=(), empty_items=()):
+    """Random cells with ratings 1 to 5 in random order; some rows and columns empty."""
+    rng = np.random.default_rng(seed)
+    cells = np.argwhere(rng.random((n_users, n_items)) < share)
+    kept = ~np.isin(cells[:, 0], empty_users) & ~np.isin(cells[:, 1], empty_items)
+    cells = rng.permutation(cells[kept])
+    value = rng.integers(1, 6, len(cells)).astype(float)
+    time = rng.permutation(len(cells)) // 2  # ties
+    return make(cells[:, 0], cells[:, 1], value, time, n_users, n_items)
+
+
+def small():
+    return scattered(11, 7, 0.6, seed=0, empty_users=(3, 10), empty_items=(0, 5))
+
+
+def other():
+    return scattered(6, 13, 0.7, seed=1)
+
+
+def single():
+    return make([1], [2], [4.0], [0], 3, 5)
+
+
+def permuted(data, new_user, new_item):
+    """The same rows with user ``u`` called ``new_user[u]`` and items likewise."""
+    user_ids, item_ids = np.empty_like(data.user_ids), np.empty_like(data.item_ids)
+    user_ids[new_user], item_ids[new_item] = data.user_ids, data.item_ids
+    return Interactions(
+        user=new_user[data.user],
+        item=new_item[data.item],
+        value=data.value,
+        time=data.time,
+        user_ids=user_ids,
+        item_ids=item_ids,
+    )
+
+
+def checkerboard(rating):
+    """Users like the items of their own parity; one such item per user is withheld.
+
+    With ratings, liked items have 5 and the others 1, and one bad item is withheld as
+    well. Items follow each other in a cycle that the withheld item would close.
+    Returns the data and the withheld good item of each user.
+    """
+    n_users, n_items = 18, 12
+    rows = []
+    for u in range(n_users):
+        held = u % n_items
+        liked = [(held + 2 * step) % n_items for step in range(1, n_items // 2)]
+        rows += [(u, i, 5.0, step) for step, i in enumerate(liked)]
+        if rating:
+            other = [i for i in range(n_items) if i % 2 != u % 2]
+            other.remove((held + 1) % n_items)
+            rows += [(u, i, 1.0, 50 + step) for step, i in enumerate(other)]
+    user, item, value, time = zip(*rows, strict=True)
+    data = make(user, item, value, time, n_users, n_items)
+    return data, np.arange(n_users) % n_items
+
+
+def frozen(values):
+    array = np.array(values)
+    array.setflags(write=False)
+    return array
+
+
+def everyone(data):
+    return frozen(np.arange(data.n_users))
+
+
+def fingerprint(data):
+    arrays = [data.user, data.item, data.value, data.time]
+    arrays += [data.csr.data, data.csr.indices, data.csr.indptr]
+    arrays += [np.asarray(data.user_ids, str), np.asarray(data.item_ids, str)]
+    return [hashlib.sha256(np.ascontiguousarray(a).tobytes()).digest() for a in arrays]
+
+
+def answers(case, model):
+    """All that a model says about its training users: scores and, if any, ratings."""
+    users = np.arange(model.n_users_)
+    parts = [model.score(users)]
+    if case.rating:
+        u, i = np.indices(parts[0].shape).reshape(2, -1)
+        parts.append(model.predict(u, i))
+    return parts
+
+
+def assert_same(case, first, second):
+    for a, b in zip(answers(case, first), answers(case, second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# -- the checks -----------------------------------------------------------------------
+
+CHECKS = {}
+
+
+def check(function):
+    CHECKS[function.__name__] = function
+    return function
+
+
+@check
+def constructor_only_stores(case):
+    cls = type(case.model)
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    if cls.__init__ is object.__init__:
+        parameters = []
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters), "keyword-only arguments"
+    values = {p.name: object() for p in parameters}
+    model = cls(**values)
+    assert set(vars(model)) == set(values), "attributes are the arguments, no more"
+    for name, value in values.items():
+        assert getattr(model, name) is value, f"{name} is stored untouched"
+
+
+@check
+def repr_and_clone(case):
+    model = case.new()
+    params = model.get_params()
+    written = ", ".join(f"{name}={value!r}" for name, value in params.items())
+    assert repr(model) == f"{type(model).__name__}({written})"
+    fitted = model.clone()
+    fitted.fit(small())
+    for name, value in params.items():
+        assert getattr(fitted, name) is value, f"fit left {name} alone"
+    copied = fitted.clone()
+    assert type(copied) is type(model) and copied is not fitted
+    assert set(vars(copied)) == set(params), "a clone is unfitted"
+    assert all(getattr(copied, name) is value for name, value in params.items())
+    for name, value in case.effects.items():
+        changed = fitted.clone(**{name: value}).get_params()
+        assert set(changed) == set(params)
+        for other_name in params:
+            expected = value if other_name == name else params[other_name]
+            assert changed[other_name] is expected
+        assert getattr(fitted, name) is params[name], "the original is untouched"
+
+
+@check
+def unfitted_is_said(case):
+    model = case.new()
+    for ask in (
+        lambda: model.score([0]),
+        lambda: model.recommend([0]),
+        lambda: model.predict([0], [0]),
+        lambda: model.score_history(np.ones((1, 7))),
+    ):
+        with pytest.raises(NotFittedError, match=type(model).__name__):
+            ask()
+
+
+@check
+def wrong_input_is_refused(case):
+    data = small()
+    for wrong in (data.csr, data.to_frame(), None, [(0, 0, 1.0)]):
+        with pytest.raises(TypeError, match="Interactions"):
+            case.new().fit(wrong)
+    with pytest.raises(ValueError, match="at least one"):
+        case.new().fit(data.subset(np.zeros(len(data), bool)))
+
+
+@check
+def fit_twice_is_fit_once(case):
+    once = case.new()
+    assert once.fit(small()) is once, "fit returns self"
+    twice = case.refit(case.fit(), small())
+    assert_same(case, once, twice)
+    assert len(once.history_) == len(twice.history_)
+
+
+@check
+def refit_on_another_shape(case):
+    for first, second in ((small(), other()), (other(), small()), (small(), single())):
+        model, fresh = case.refit(case.fit(first), second), case.fit(second)
+        assert_same(case, model, fresh)
+        assert set(vars(model)) == set(vars(fresh)), "nothing is left of the first fit"
+        assert model.train_ is second
+        assert (model.n_users_, model.n_items_) == second.shape
+
+
+@check
+def inputs_are_unchanged(case):
+    data = small()
+    before = fingerprint(data)
+    model = case.fit(data)
+    users = everyone(data)
+    X, seen = data.csr.copy(), data.csr.copy()
+    model.score(users), model.recommend(users, 3), model.recommend(users, exclude=seen)
+    if case.rating:
+        model.predict(users, frozen(users % data.n_items))
+    if case.history:
+        model.score_history(X)
+    assert fingerprint(data) == before
+    for matrix in (X, seen):
+        assert (matrix != data.csr).nnz == 0
+
+
+@check
+def scores_have_shape_and_type(case):
+    for data in (small(), other(), single()):
+        model = case.fit(data)
+        for users in (everyone(data), [0], [], np.array([1, 0, 1], dtype=np.uint8)):
+            scores = model.score(users)
+            assert isinstance(scores, np.ndarray)
+            assert scores.shape == (len(users), data.n_items)
+            assert scores.dtype.kind == "f", scores.dtype
+            assert np.isfinite(scores).all()
+    model = case.fit()
+    scores = model.score([0])
+    scores[:] = 0  # the caller may do what it wants with its copy
+    assert_same(case, model, case.fit())
+
+
+@check
+def recommendations_are_sound(case):
+    data = small()
+    model, users = case.fit(data), everyone(small())
+    scores, seen = model.score(users), data.csr.toarray() != 0
+    ban = np.random.default_rng(3).random(data.shape) < 0.4
+    for exclude, banned in (
+        ("seen", seen),
+        (None, np.zeros(data.shape, bool)),
+        (csr_array(ban.astype(float)), ban),
+    ):
+        for k in (1, 3, data.n_items, data.n_items + 4):
+            lists = model.recommend(users, k, exclude=exclude)
+            assert lists.items.shape == lists.scores.shape == (len(users), k)
+            assert lists.items.dtype == np.int64
+            for u in users:
+                n = min(k, data.n_items - banned[u].sum())
+                order = sorted(
+                    np.flatnonzero(~banned[u]), key=lambda i: (-scores[u, i], i)
+                )
+                assert lists.items[u, :n].tolist() == order[:n], "best first, no repeat"
+                np.testing.assert_allclose(
+                    lists.scores[u, :n], scores[u, order[:n]], rtol=case.rtol
+                )
+                assert (lists.items[u, n:] == -1).all(), "padding"
+                assert (lists.scores[u, n:] == -np.inf).all()
+    default = model.recommend(users)
+    assert default.items.shape == (len(users), 10), "k = 10 and seen items left out"
+    np.testing.assert_array_equal(
+        default.items, model.recommend(users, 10, exclude="seen").items
+    )
+    for k in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="k must"):
+            model.recommend(users, k)
+    with pytest.raises(ValueError, match="exclude"):
+        model.recommend(users, exclude="unseen")
+    with pytest.raises(ValueError, match="shape"):
+        model.recommend(users, exclude=csr_array(data.csr.T))
+    with pytest.raises(TypeError, match="sparse"):
+        model.recommend(users, exclude=seen)
+
+
+@check
+def batch_equals_one_by_one(case):
+    data = small()
+    model = case.fit(data)
+    together = model.score(everyone(data))
+    alone = np.concatenate([model.score([u]) for u in range(data.n_users)])
+    np.testing.assert_allclose(alone, together, rtol=case.rtol)
+    order = np.array([5, 0, 5, 10, 3, 3, 1])
+    np.testing.assert_allclose(model.score(order), together[order], rtol=case.rtol)
+    lists = model.recommend(order, 4).items
+    for row, u in enumerate(order):
+        np.testing.assert_array_equal(lists[row], model.recommend([u], 4).items[0])
+    if case.rating:
+        u, i = np.indices(data.shape).reshape(2, -1)
+        both = model.predict(u, i)
+        back = model.predict(u[::-1], i[::-1])[::-1]
+        one = [model.predict([a], [b])[0] for a, b in zip(u, i, strict=True)]
+        np.testing.assert_allclose(back, both, rtol=case.rtol)
+        np.testing.assert_allclose(one, both, rtol=case.rtol)
+
+
+@check
+def bad_indices_are_refused(case):
+    data = small()
+    model = case.fit(data)
+    n_users, n_items = data.shape
+    asks = [
+        ("users", n_users, model.score),
+        ("users", n_users, model.recommend),
+        ("users", n_users, lambda u: model.predict(u, [0])),
+        ("items", n_items, lambda i: model.predict([0], i)),
+    ]
+    for name, n, ask in asks:
+        for wrong in (0, np.int64(1), [[0, 1]], [0.0], [True], ["0"], [None]):
+            with pytest.raises(ValueError, match=f"{name} must be a 1-D array"):
+                ask(wrong)
+        for wrong in (-1, n, n + 7):
+            expected = rf"{name}: index {wrong} is out of range for 0\.\.{n - 1}"
+            with pytest.raises(IndexError, match=expected):
+                ask(np.array([0, wrong]))
+    if case.rating:
+        with pytest.raises(ValueError, match="2 users but 1 items"):
+            model.predict([0, 1], [0])
+        assert model.predict([], []).shape == (0,)
+    else:
+        with pytest.raises(NotImplementedError, match="does not predict"):
+            model.predict([0], [0])
+
+
+@check
+def unknown_ids_are_refused(case):
+    model = case.fit()
+    known = model.train_.user_ids[[4, 2]]
+    assert model.train_.user_index(known).tolist() == [4, 2]
+    assert model.score(model.train_.user_index(known)).shape == (2, model.n_items_)
+    with pytest.raises(KeyError, match="unknown user ids: nobody"):
+        model.score(model.train_.user_index([known[0], "nobody"]))
+
+
+@check
+def empty_rows_and_columns_are_finite(case):
+    data = scattered(9, 5, 0.9, 2, empty_users=(0, 1, 2, 8), empty_items=(1, 2, 4))
+    for data in (data, single()):
+        for part in answers(case, case.fit(data)):
+            assert np.isfinite(part).all()
+        lists = case.fit(data).recommend(everyone(data), 2).items
+        assert (lists >= 0).all(), "users without rows get lists too"
+        if case.history:
+            empty = case.fit(data).score_history(csr_array((1, data.n_items)))
+            assert np.isfinite(empty).all()
+
+
+def rng_states():
+    states = [random.getstate(), pickle.dumps(np.random.get_state())]
+    torch = sys.modules.get("torch")
+    return states + ([] if torch is None else [torch.get_rng_state().tolist()])
+
+
+@check
+def seeds_and_global_generators(case):
+    assert_same(case, case.fit(), case.fit())
+    random.random(), np.random.random(3)  # away from any seed's first state
+    before = rng_states()
+    model = case.fit()
+    answers(case, model), model.recommend([0, 1])
+    assert rng_states() == before, "a global generator was used or seeded"
+    if "random_state" not in case.model.get_params():
+        return
+    first, second = (case.fit(random_state=np.random.default_rng(7)) for _ in range(2))
+    assert_same(case, first, second)
+    assert_same(case, first, first)
+    assert np.isfinite(case.fit(random_state=None).score([0])).all()
+    assert any(
+        (a != b).any()
+        for a, b in zip(
+            answers(case, case.fit(random_state=None)),
+            answers(case, case.fit(random_state=None)),
+            strict=True,
+        )
+    ), "None means fresh randomness"
+    generator = np.random.default_rng(7)
+    start = generator.bit_generator.state
+    case.fit(random_state=generator)
+    assert generator.bit_generator.state != start, "draws come from the generator"
+
+
+@check
+def pickle_round_trip(case):
+    model = case.fit()
+    for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert_same(case, model, again)
+        assert repr(again) == repr(model)
+        lists = again.recommend([0, 5], 3)
+        np.testing.assert_array_equal(lists.items, model.recommend([0, 5], 3).items)
+    unfitted = pickle.loads(pickle.dumps(case.new()))
+    assert_same(case, unfitted.fit(small()), model)
+
+
+@check
+def relabelling(case):
+    data = small()
+    rng = np.random.default_rng(4)
+    new_user, new_item = rng.permutation(data.n_users), rng.permutation(data.n_items)
+    before = case.fit(data).score(everyone(data))
+    after = case.fit(permuted(data, new_user, new_item)).score(everyone(data))
+    np.testing.assert_allclose(
+        after[np.ix_(new_user, new_item)], before, rtol=case.rtol, atol=1e-10
+    )
+
+
+@check
+def checkerboard_diagonal_is_first(case):
+    data, withheld = checkerboard(case.rating)
+    lists = case.fit(data).recommend(everyone(data), 1).items[:, 0]
+    np.testing.assert_array_equal(lists, withheld)
+
+
+@check
+def every_parameter_changes_the_result(case):
+    names = set(case.model.get_params())
+    assert set(case.effects) == names, "effects must name every parameter"
+    base = case.fit()
+    for name, value in case.effects.items():
+        assert value is not getattr(case.model, name)
+        changed = case.fit(**{name: value})
+        same = [
+            np.array_equal(a, b)
+            for a, b in zip(answers(case, base), answers(case, changed), strict=True)
+        ]
+        assert not all(same), f"{name}={value!r} changes nothing"
+
+
+@check
+def epochs_history_and_callback(case):
+    calls = []
+
+    def record(model, epoch, logs):
+        calls.append((model, epoch, dict(logs)))
+
+    model = case.new()
+    model.fit(small(), callback=record)
+    if not case.iterative:
+        assert model.history_ == [] and calls == []
+        return
+    n = len(model.history_)
+    assert n >= 3, "a case needs at least three epochs"
+    assert [epoch for _, epoch, _ in calls] == list(range(1, n + 1))
+    assert all(who is model for who, _, _ in calls)
+    assert [logs for _, _, logs in calls] == model.history_
+    assert [row["epoch"] for row in model.history_] == list(range(1, n + 1))
+    assert all(type(row["loss"]) is float for row in model.history_)
+    assert np.isfinite([row["loss"] for row in model.history_]).all()
+    seconds = [row["seconds"] for row in model.history_]
+    assert 0 <= seconds[0] and seconds == sorted(seconds)
+    assert_same(case, model, case.fit())
+    for true in (True, np.True_):
+        stopped = case.new()
+        stopped.fit(small(), callback=lambda m, epoch, logs: epoch == 2 and true)  # noqa: B023
+        assert len(stopped.history_) == 2, "returning True stops"
+        if "n_epochs" in case.model.get_params():
+            assert_same(case, stopped, case.fit(n_epochs=2))
+    asked = []
+
+    def use(model, epoch, logs):  # what early stopping does; truthy is not True
+        asked.append(model.score([0]).shape)
+        return 1
+
+    model = case.new()
+    model.fit(small(), callback=use)
+    assert len(model.history_) == n
+    assert asked == [(1, 7)] * n
+
+
+@check
+def divergence(case):
+    if not case.iterative:
+        return
+    assert case.diverges is not None, "name parameters that overflow, or exempt"
+    model = case.new(**case.diverges)
+    with np.errstate(all="ignore"), pytest.raises(FitDiverged, match="after epoch"):
+        model.fit(small())
+    assert not np.isfinite(model.history_[-1]["loss"])
+    with pytest.raises(NotFittedError):
+        model.score([0])
+    vars(model).update(case.new().get_params())
+    assert_same(case, case.fit(), model.fit(small()))  # and it can be fitted again
+
+
+@check
+def invalid_arguments_are_refused(case):
+    params = case.model.get_params()
+    invalid = dict(case.invalid)
+    if "random_state" in params:
+        invalid.setdefault("random_state", ("seed", -1, 1.5, True))
+    assert set(invalid) == set(params), "invalid must name every parameter"
+    for name, values in invalid.items():
+        for value in values:
+            model = case.new(**{name: value})  # the constructor accepts it
+            with pytest.raises(ValueError, match=rf"\b{name}\b"):
+                model.fit(small())
+            with pytest.raises(NotFittedError):
+                model.score([0])
+
+
+@check
+def predict_equals_score(case):
+    if not case.rating:
+        return
+    for data in (small(), other()):
+        model = case.fit(data)
+        u, i = np.indices(data.shape).reshape(2, -1)
+        np.testing.assert_allclose(
+            model.predict(u, i), model.score(everyone(data))[u, i], rtol=case.rtol
+        )
+
+
+@check
+def history_equals_training(case):
+    data = small()
+    model = case.fit(data)
+    if not case.history:
+        if type(model)._score_history is Recommender._score_history:
+            with pytest.raises(NotImplementedError, match="not trained on"):
+                model.score_history(data.csr)
+            return
+        assert np.isfinite(model.score_history(data.csr)).all()
+    else:
+        expected = model.score(everyone(data))
+        for X in (data.csr, data.csr.toarray()):
+            np.testing.assert_allclose(
+                model.score_history(X), expected, rtol=max(case.rtol, 1e-9)
+            )
+        one = [model.score_history(data.csr[[u]])[0] for u in range(data.n_users)]
+        np.testing.assert_allclose(one, expected, rtol=max(case.rtol, 1e-9))
+    for wrong in (np.ones((2, data.n_items + 1)), np.ones(data.n_items)):
+        with pytest.raises(ValueError, match="shape"):
+            model.score_history(wrong)
+    bad = np.ones((1, data.n_items))
+    bad[0, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        model.score_history(bad)
+
+
+@check
+def time_matters_only_to_sequential_models(case):
+    data = small()
+    swapped = Interactions(
+        user=data.user,
+        item=data.item,
+        value=data.value,
+        time=data.time.max() - data.time,
+        user_ids=data.user_ids,
+        item_ids=data.item_ids,
+    )
+    scores, turned = (case.fit(d).score(everyone(d)) for d in (data, swapped))
+    assert np.array_equal(scores, turned) != case.sequential
+
+
+SHORT = {"checkerboard_diagonal_is_first": "checkerboard"}
+
+
+def name_of(case):
+    return type(case.model).__name__
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("case", MODELS, ids=name_of)
+def test_contract(case, name):
+    if SHORT.get(name, name) not in case.exempt:
+        CHECKS[name](case)
+    else:  # an exemption that is no longer needed must go
+        with pytest.raises((AssertionError, TypeError, ValueError)):
+            CHECKS[name](case)
+
+
+def test_exemptions_name_checks_and_reasons():
+    known = {SHORT.get(name, name) for name in CHECKS}
+    for case in [*MODELS, GOOD]:
+        assert set(case.exempt) <= known, name_of(case)
+        assert all(len(reason) > 10 for reason in case.exempt.values())
+
+
+def test_every_model_of_the_package_is_in_the_list():
+    """Public concrete Recommenders of all modules, so that none is forgotten."""
+    import importlib
+    import pkgutil
+
+    import recsys_tutor
+
+    found = set()
+    for module in pkgutil.iter_modules(recsys_tutor.__path__):
+        namespace = importlib.import_module(f"recsys_tutor.{module.name}")
+        for value in vars(namespace).values():
+            if inspect.isclass(value) and issubclass(value, Recommender):
+                concrete = value._fit is not Recommender._fit
+                if concrete and not value.__name__.startswith("_"):
+                    found.add(value)
+    missing = found - {type(case.model) for case in MODELS}
+    assert not missing, f"add a ModelCase for {sorted(c.__name__ for c in missing)}"
+    assert {Random, Popularity, BiasModel} <= found
+
+
+# -- the checks can fail: one broken model per check -------------------------------
+
+
+class Good(Recommender):
+    """Scores by co-occurrence, keeps the contract; has epochs and a seed."""
+
+    def __init__(self, *, shift=0.5, n_epochs=3, random_state=0):
+        self.shift = shift
+        self.n_epochs = n_epochs
+        self.random_state = random_state
+
+    def _check(self):
+        check_number("shift", self.shift)
+        check_number("n_epochs", self.n_epochs, low=1, whole=True)
+
+    def _fit(self, train, callback):
+        rng = np.random.default_rng(self.random_state)
+        # liked minus disliked; the unrated count as neither
+        self.X_ = self._signs(train.csr).toarray()
+        self.weight_ = rng.uniform(1, 2)
+        self.B_ = np.zeros((train.n_items, train.n_items))
+        for _ in range(self.n_epochs):
+            with np.errstate(over="ignore"):
+                self.B_ = self.B_ / 2 + self.weight_ * (self.X_.T @ self.X_)
+                loss = self.shift * self.shift + 1 / (1 + len(self.history_))
+            if self._end_epoch(callback, loss):
+                break
+
+    def _signs(self, X):
+        X = csr_array(X, copy=True)
+        X.data = np.sign(X.data - 2.5)
+        return X
+
+    def _score_users(self, users):
+        return self.X_[users] @ self.B_ + self.shift
+
+    def _predict(self, users, items):
+        rows = self.X_[users][:, None, :] @ self.B_.T[items][:, :, None]
+        return rows[:, 0, 0] + self.shift
+
+    def _score_history(self, X):
+        return self._signs(X).toarray() @ self.B_ + self.shift
+
+
+def good_case(cls=Good, **changes):
+    options = {
+        "effects": {"shift": 1.0, "n_epochs": 4, "random_state": 1},
+        "invalid": {"shift": (np.nan, "a"), "n_epochs": (0, 1.5)},
+        "rating": True,
+        "history": True,
+        "iterative": True,
+        "diverges": {"shift": 1e200},
+    }
+    return ModelCase(cls(), **{**options, **changes})
+
+
+GOOD = good_case()
+
+
+class PositionalArguments(Good):
+    def __init__(self, shift=0.5, *, n_epochs=3, random_state=0):
+        super().__init__(shift=shift, n_epochs=n_epochs, random_state=random_state)
+
+
+class ConvertsArguments(Good):
+    def __init__(self, *, shift=0.5, n_epochs=3, random_state=0):
+        super().__init__(shift=shift, n_epochs=n_epochs, random_state=[random_state])
+
+
+class DerivesAttributes(Good):
+    def __init__(self, *, shift=0.5, n_epochs=3, random_state=0):
+        super().__init__(shift=shift, n_epochs=n_epochs, random_state=random_state)
+        self.extra = 1
+
+
+class ChangesItsArguments(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        self.shift = self.shift + 1
+
+
+class CloneKeepsTheFit(Good):
+    def clone(self, **changes):
+        model = copy.copy(self)
+        vars(model).update(changes)
+        return model
+
+
+class AnswersUnfitted(Good):
+    def score(self, users):
+        return np.zeros((len(users), 7))
+
+
+class TakesAnything(Good):
+    def fit(self, train, *, callback=None):
+        good = isinstance(train, Interactions) and len(train)
+        return super().fit(train if good else small(), callback=callback)
+
+
+class FitReturnsNone(Good):
+    def fit(self, train, *, callback=None):
+        super().fit(train, callback=callback)
+
+
+class Continues(Good):
+    """The second fit starts from the first one's result."""
+
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        before = vars(self).get("_memory", 0)
+        self.B_ = self.B_ + before
+        self._memory = self.B_ if self.B_.shape == (7, 7) else 0
+
+
+class CrashesOnNewShape(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        self._kept = getattr(self, "_kept", np.zeros(train.shape)) + self.X_
+
+
+class LeavesRemains(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        if train.n_users == 11:
+            self.remains = 1
+
+
+class WritesToItsInput(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        train.csr.data[0] += 1
+
+
+class WritesToTheHistory(Good):
+    def _score_history(self, X):
+        scores = super()._score_history(X)
+        X.data[:] = 0
+        return scores
+
+
+class SquareOnly(Good):
+    """Takes the candidates from range(n_users)."""
+
+    def _score_users(self, users):
+        return super()._score_users(users)[:, : self.n_users_]
+
+
+class IntegerScores(Good):
+    def _score_users(self, users):
+        return np.round(super()._score_users(users)).astype(int)
+
+
+class GivesItsMemory(Good):
+    def _score_users(self, users):
+        if not hasattr(self, "cache_"):
+            self.cache_ = super()._score_users(np.arange(self.n_users_))
+        if len(users) == 1:
+            return self.cache_[users[0] : users[0] + 1]
+        return self.cache_[users]
+
+
+class RecommendsSeen(Good):
+    def recommend(self, users, k=10, *, exclude="seen"):
+        return super().recommend(
+            users, k, exclude=None if exclude == "seen" else exclude
+        )
+
+
+class LaterIndexFirst(Good):
+    """Breaks ties the wrong way round."""
+
+    def _score_users(self, users):
+        return np.round(super()._score_users(users), -2)
+
+    def recommend(self, users, k=10, *, exclude="seen"):
+        lists = super().recommend(users, k, exclude=exclude)
+        for b in range(len(lists.items)):
+            order = np.lexsort((-lists.items[b], -lists.scores[b]))
+            lists.items[b] = lists.items[b][order]
+        return lists
+
+
+class ShortLists(Good):
+    def recommend(self, users, k=10, *, exclude="seen"):
+        return super().recommend(users, min(k, self.n_items_), exclude=exclude)
+
+
+class DependsOnTheBatch(Good):
+    def _score_users(self, users):
+        scores = super()._score_users(users)
+        return scores - scores.mean() if len(users) else scores
+
+
+class LastUserForMinusOne(Good):
+    def score(self, users):
+        return self._score_users(np.asarray(users))
+
+
+class ForgetsIds(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        ids = np.arange(train.n_users)
+        self.train_ = Interactions(
+            user=train.user,
+            item=train.item,
+            value=train.value,
+            time=train.time,
+            user_ids=ids,
+            item_ids=train.item_ids,
+        )
+
+
+class DividesByTheCount(Good):
+    def _score_users(self, users):
+        counts = np.abs(self.X_[users]).sum(axis=1, keepdims=True)
+        with np.errstate(all="ignore"):
+            return super()._score_users(users) / counts
+
+    def _check_scores(self, scores, n_rows):
+        return scores
+
+
+class UsesTheGlobalGenerator(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        np.random.random()  # noqa: NPY002
+
+
+class SeedsTheGlobalGenerator(Good):
+    def _fit(self, train, callback):
+        np.random.seed(0)  # noqa: NPY002
+        super()._fit(train, callback)
+
+
+class IgnoresItsGenerator(Good):
+    def _fit(self, train, callback):
+        kept, self.random_state = self.random_state, 0
+        super()._fit(train, callback)
+        self.random_state = kept
+
+
+class DrawsWhenScoring(Good):
+    def _score_users(self, users):
+        rng = np.random.default_rng()
+        return super()._score_users(users) * rng.uniform(1, 2)
+
+
+class Unpicklable(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        self.hook_ = lambda: None
+
+
+class LosesItsScale(Good):
+    def __getstate__(self):
+        return {**vars(self), "shift": 0.0} if "B_" in vars(self) else vars(self)
+
+
+class PrefersLowIndices(Good):
+    def _score_users(self, users):
+        return super()._score_users(users) - 0.1 * np.arange(self.n_items_)
+
+
+class WrongSign(Good):
+    """Recommends what a user's neighbours disliked."""
+
+    def _score_users(self, users):
+        return -super()._score_users(users)
+
+
+class IgnoresAParameter(Good):
+    def _score_users(self, users):
+        return super()._score_users(users) - self.shift
+
+    def _predict(self, users, items):
+        return super()._predict(users, items) - self.shift
+
+
+class NeverCallsBack(Good):
+    def _end_epoch(self, callback, loss, **logs):
+        return super()._end_epoch(None, loss, **logs)
+
+
+class NeverStops(Good):
+    def _end_epoch(self, callback, loss, **logs):
+        super()._end_epoch(callback, loss, **logs)
+        return False
+
+
+class StopsOnTruthy(Good):
+    def _end_epoch(self, callback, loss, **logs):
+        super()._end_epoch(None, loss, **logs)
+        last = self.history_[-1]
+        return bool(callback and callback(self, last["epoch"], last))
+
+
+class KeepsNoHistory(Good):
+    def _end_epoch(self, callback, loss, **logs):
+        stop = super()._end_epoch(callback, loss, **logs)
+        self.history_ = self.history_[-1:]
+        return stop
+
+
+class HidesDivergence(Good):
+    def _end_epoch(self, callback, loss, **logs):
+        return super()._end_epoch(callback, min(loss, 1e300), **logs)
+
+
+class StaysFittedAfterDivergence(Good):
+    def fit(self, train, *, callback=None):
+        try:
+            return super().fit(train, callback=callback)
+        except FitDiverged:
+            self.train_ = train
+            raise
+
+
+class ChecksNothing(Good):
+    def _check(self):
+        pass
+
+    def _fit(self, train, callback):
+        kept, self.shift = self.shift, 0.5
+        super()._fit(train, callback)
+        self.shift = kept
+
+
+class ChecksInTheConstructor(Good):
+    def __init__(self, *, shift=0.5, n_epochs=3, random_state=0):
+        super().__init__(shift=shift, n_epochs=n_epochs, random_state=random_state)
+        if isinstance(shift, (int, float)):
+            check_number("shift", shift)
+
+
+class BlamesAnotherParameter(Good):
+    def _check(self):
+        try:
+            super()._check()
+        except ValueError:
+            raise ValueError("something is wrong") from None
+
+
+class PredictsSomethingElse(Good):
+    def _predict(self, users, items):
+        return super()._predict(users, items) / self.weight_
+
+
+class HistoryForgetsTheShift(Good):
+    def _score_history(self, X):
+        return super()._score_history(X) - self.shift
+
+
+class UsesTime(Good):
+    def _score_users(self, users):
+        last = np.zeros(self.n_items_)
+        np.maximum.at(last, self.train_.item, self.train_.time)
+        return super()._score_users(users) + last
+
+
+BROKEN = [
+    ("constructor_only_stores", good_case(PositionalArguments)),
+    ("constructor_only_stores", good_case(ConvertsArguments)),
+    ("constructor_only_stores", good_case(DerivesAttributes)),
+    ("repr_and_clone", good_case(ChangesItsArguments)),
+    ("repr_and_clone", good_case(CloneKeepsTheFit)),
+    ("unfitted_is_said", good_case(AnswersUnfitted)),
+    ("wrong_input_is_refused", good_case(TakesAnything)),
+    ("fit_twice_is_fit_once", good_case(FitReturnsNone)),
+    ("fit_twice_is_fit_once", good_case(Continues)),
+    ("refit_on_another_shape", good_case(CrashesOnNewShape)),
+    ("refit_on_another_shape", good_case(LeavesRemains)),
+    ("inputs_are_unchanged", good_case(WritesToItsInput)),
+    ("inputs_are_unchanged", good_case(WritesToTheHistory)),
+    ("scores_have_shape_and_type", good_case(SquareOnly)),
+    ("scores_have_shape_and_type", good_case(IntegerScores)),
+    ("scores_have_shape_and_type", good_case(GivesItsMemory)),
+    ("recommendations_are_sound", good_case(RecommendsSeen)),
+    ("recommendations_are_sound", good_case(LaterIndexFirst)),
+    ("recommendations_are_sound", good_case(ShortLists)),
+    ("batch_equals_one_by_one", good_case(DependsOnTheBatch)),
+    ("bad_indices_are_refused", good_case(LastUserForMinusOne)),
+    ("unknown_ids_are_refused", good_case(ForgetsIds)),
+    ("empty_rows_and_columns_are_finite", good_case(DividesByTheCount)),
+    ("seeds_and_global_generators", good_case(UsesTheGlobalGenerator)),
+    ("seeds_and_global_generators", good_case(SeedsTheGlobalGenerator)),
+    ("seeds_and_global_generators", good_case(IgnoresItsGenerator)),
+    ("seeds_and_global_generators", good_case(DrawsWhenScoring)),
+    ("pickle_round_trip", good_case(Unpicklable)),
+    ("pickle_round_trip", good_case(LosesItsScale)),
+    ("relabelling", good_case(PrefersLowIndices)),
+    ("checkerboard_diagonal_is_first", good_case(WrongSign)),
+    ("every_parameter_changes_the_result", good_case(IgnoresAParameter)),
+    ("every_parameter_changes_the_result", good_case(effects={"shift": 1.0})),
+    ("epochs_history_and_callback", good_case(NeverCallsBack)),
+    ("epochs_history_and_callback", good_case(NeverStops)),
+    ("epochs_history_and_callback", good_case(StopsOnTruthy)),
+    ("epochs_history_and_callback", good_case(KeepsNoHistory)),
+    ("epochs_history_and_callback", good_case(iterative=False)),
+    ("divergence", good_case(HidesDivergence)),
+    ("divergence", good_case(StaysFittedAfterDivergence)),
+    ("divergence", good_case(diverges=None)),
+    ("invalid_arguments_are_refused", good_case(ChecksNothing)),
+    ("invalid_arguments_are_refused", good_case(ChecksInTheConstructor)),
+    ("invalid_arguments_are_refused", good_case(BlamesAnotherParameter)),
+    ("invalid_arguments_are_refused", good_case(invalid={"shift": (np.nan,)})),
+    ("predict_equals_score", good_case(PredictsSomethingElse)),
+    ("history_equals_training", good_case(HistoryForgetsTheShift)),
+    ("time_matters_only_to_sequential_models", good_case(UsesTime)),
+    ("time_matters_only_to_sequential_models", good_case(sequential=True)),
+]
+
+#: A check fails by an assertion or because ``pytest.raises`` saw nothing raised. These
+#: broken models fail by themselves, when the check asks for what they cannot do.
+OWN_FAULTS = {
+    CrashesOnNewShape: ValueError,
+    SquareOnly: RuntimeError,
+    Unpicklable: AttributeError,
+    ChecksInTheConstructor: ValueError,
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_good_toy_passes(name):
+    CHECKS[name](GOOD)
+
+
+@pytest.mark.parametrize(
+    "name, case", BROKEN, ids=[f"{name}-{name_of(case)}" for name, case in BROKEN]
+)
+def test_a_broken_model_is_noticed(name, case):
+    noticed = (AssertionError, pytest.fail.Exception)
+    with pytest.raises(OWN_FAULTS.get(type(case.model), noticed)):
+        CHECKS[name](case)
+
+
+def test_every_check_has_a_broken_model():
+    assert {name for name, _ in BROKEN} == set(CHECKS)

@@ -1,0 +1,205 @@
+"""Execute the chapters in place and normalise them.
+
+    python tools/notebooks.py                     every notebook in book/
+    python tools/notebooks.py 04 07               those whose names start so
+    python tools/notebooks.py --from-md ch.md     book/ch.ipynb from a MyST text file
+    python tools/notebooks.py --fresh 04          also renew the kept outputs (timings)
+
+A notebook is written only when all its cells ran; after a failure the old file is
+unchanged. A second run gives an empty diff: counts are consecutive, ids follow the
+position, streams are merged and volatile metadata is dropped. A cell tagged
+``nbval-ignore-output`` (a timing) keeps its stored output while its source is the same.
+"""
+
+import argparse
+import copy
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+CELL_METADATA = ("mystnb", "tags")
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LANGUAGE_INFO = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+TIMING = "nbval-ignore-output"
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def read_myst(path):
+    """A notebook from a MyST text file (jupytext format ``myst``)."""
+    import jupytext
+
+    text = Path(path).read_text(encoding="utf-8")
+    if not text.startswith("---"):
+        header = "---\nkernelspec:\n  name: python3\n  display_name: Python 3\n---\n\n"
+        text = header + text
+    notebook = jupytext.reads(text, fmt="md:myst")
+    lines = [row for row in text.splitlines() if re.match(r"`{3,}\{code-cell\}", row)]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if len(cells) != len(lines):
+        raise SystemExit(
+            f"{path}: {len(lines)} code-cell lines but {len(cells)} code cells were "
+            "read. Is a fence left open, or does the first line of a directive contain "
+            "a backtick (then it opens no fence: use ::: for that directive)?"
+        )
+    return notebook
+
+
+def execute(notebook, folder, name, timeout):
+    """Run all cells in a fresh kernel started in `folder`; the number of seconds.
+
+    A failing cell raises `SystemExit` that says chapter, cell, source and traceback.
+    """
+    at = {"index": 0}
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_start=lambda cell, cell_index: at.update(index=cell_index),
+    )
+    start = time.perf_counter()
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        cell = notebook.cells[at["index"]]
+        what = type(error).__name__
+        reason = str(error)
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                what = f"{output.ename}: {output.evalue}"
+                reason = ANSI.sub("", "\n".join(output.traceback))
+        raise SystemExit(
+            f"{name}: cell {at['index'] + 1} of {len(notebook.cells)} failed: {what}\n"
+            f"--- source\n{cell.source}\n--- traceback\n{reason}\n"
+            f"{name} was not written."
+        ) from None
+    return time.perf_counter() - start
+
+
+def merge_streams(outputs):
+    """The outputs with neighbouring pieces of the same stream joined."""
+    merged = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if (
+            last is not None
+            and output.output_type == last.output_type == "stream"
+            and output.name == last.name
+        ):
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def normalise(notebook, previous=None):
+    """Make `notebook` independent of when and where it ran (in place).
+
+    `previous` is the stored notebook whose outputs the timing cells keep.
+    """
+    kept = {}
+    for cell in previous.cells if previous is not None else []:
+        if cell.cell_type == "code" and TIMING in cell.metadata.get("tags", []):
+            failed = any(out.output_type == "error" for out in cell.outputs)
+            if cell.outputs and not failed:
+                kept.setdefault(cell.source, []).append(cell.outputs)
+    count = 0
+    for position, cell in enumerate(notebook.cells, start=1):
+        cell.id = f"cell-{position:03d}"
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
+        )
+        cell.pop("attachments", None)
+        if cell.cell_type != "code":
+            continue
+        if kept.get(cell.source) and TIMING in cell.metadata.get("tags", []):
+            cell.outputs = copy.deepcopy(kept[cell.source].pop(0))
+        cell.outputs = merge_streams(cell.outputs)
+        count += cell.execution_count is not None
+        cell.execution_count = count if cell.execution_count is not None else None
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = cell.execution_count
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNELSPEC, "language_info": LANGUAGE_INFO}
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    return notebook
+
+
+def write(notebook, path):
+    """Write under a temporary name, then rename: never a half-written chapter."""
+    text = nbformat.writes(notebook).rstrip("\n") + "\n"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def run(path, folder, source=None, timeout=900, fresh=False):
+    """Execute one notebook (or the MyST text `source`), normalise and store it."""
+    previous = nbformat.read(path, as_version=4) if path.exists() else None
+    notebook = read_myst(source) if source else copy.deepcopy(previous)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    print(f"{path.name} ...", flush=True)
+    seconds = execute(notebook, folder, path.name, timeout)
+    write(normalise(notebook, None if fresh else previous), path)
+    print(f"{path.name} done in {seconds:.0f} s", flush=True)
+
+
+def select(folder, prefixes):
+    """The notebooks of `folder`, or those whose names start with a prefix."""
+    paths = sorted(folder.glob("*.ipynb"))
+    for prefix in prefixes:
+        if not any(path.name.startswith(prefix) for path in paths):
+            names = ", ".join(path.name for path in paths) or "none"
+            raise SystemExit(f"no chapter starts with {prefix!r}; there are: {names}")
+    if prefixes:
+        paths = [path for path in paths if path.name.startswith(tuple(prefixes))]
+    return paths
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("prefix", nargs="*", help="start of a chapter's file name: 04")
+    parser.add_argument("--from-md", nargs="+", default=[], metavar="FILE.md")
+    parser.add_argument(
+        "--folder", type=Path, default=BOOK, help="where they are stored"
+    )
+    parser.add_argument("--fresh", action="store_true", help="renew kept timings too")
+    parser.add_argument("--timeout", type=int, default=900, help="seconds for one cell")
+    options = parser.parse_args(arguments)
+    folder = options.folder.resolve()
+    jobs = [(folder / f"{Path(md).stem}.ipynb", md) for md in options.from_md]
+    if options.prefix or not jobs:
+        jobs += [(path, None) for path in select(folder, options.prefix)]
+    for path, source in jobs:
+        run(path, folder, source, options.timeout, options.fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
