@@ -10,10 +10,10 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 EXTRAS_book := book
-EXTRAS_lab := book,deep,lab,test
+EXTRAS_lab := book,deep,lab
 EXTRAS_test := book,deep,test
 EXTRAS_bench := bench,deep
-RENDER := .venv/bin/jupyter-book build . -W --keep-going
+RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
 .PHONY: help book test lab notebooks lint bench leaderboard data clean
 .PHONY: unit cells render html
@@ -53,7 +53,7 @@ leaderboard: .venv/stamp-test data ## the results file behind every table of the
 	$(PY) -m recsys_tutor.leaderboard
 
 data: .venv/stamp-test ## fetch MovieLens 100K into the cache (once)
-	@$(PY) -c "from recsys_tutor.datasets import load_movielens_100k as load; print(load())"
+	@$(PY) -c "from recsys_tutor.datasets import load_movielens_100k as load; print('MovieLens 100K:', load().interactions.csr.nnz, 'ratings')"
 
 clean: ## remove what was built (not .venv, not the data cache)
 	rm -rf _build build .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
@@ -67,7 +67,7 @@ cells: .venv/stamp-test # every code cell again; its output must equal the store
 	$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:cacheprovider -n 2 --dist loadfile --durations 10 book
 
 render: .venv/stamp-test
-	$(RENDER) --all
+	@$(RENDER)
 
 html: .venv/stamp-test # the rendered pages, read as files and in a browser without network
 	$(PY) -m pytest -m html tests/test_html.py

@@ -60,8 +60,8 @@ RATINGS_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca4
 CACHE_NAME = "movielens-100k-v1.cache"
 N_USERS, N_ITEMS, N_RATINGS = 943, 1682, 100_000
 
-#: Ids of the three users whose lists every chapter shows: few, a median number of and
-#: many ratings.
+#: Ids of the three users whose lists every chapter shows (few, a median number of and
+#: many ratings).
 DEMO_USERS = (702, 316, 592)
 
 LICENCE = (

@@ -8,7 +8,8 @@ goes on where it stopped.
 Tasks (chapter 02 defines them):
 
 ``ranking``
-    75/25 split stratified by item, seeds 42 to 46; all unseen items are ranked.
+    75/25 split stratified by item, seeds 42 to 46 (also the ``random_state`` of a model
+    that has one); all unseen items are ranked.
 ``rating``
     scikit-surprise's five folds ("fold 1" to "fold 5") and the official ones ("u1" to
     "u5"); predictions clipped to 1..5.
@@ -43,7 +44,16 @@ from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.data import Interactions, Split
 from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize
 
-__all__ = ["ENTRIES", "Entry", "load_results", "results_table", "run", "task_splits"]
+__all__ = [
+    "ENTRIES",
+    "Entry",
+    "load_results",
+    "measure",
+    "peak_mb",
+    "results_table",
+    "run",
+    "task_splits",
+]
 
 SEEDS = (42, 43, 44, 45, 46)
 TASKS = ("ranking", "rating", "sequence")
@@ -93,7 +103,7 @@ def measure(model: Recommender, task: str, split: Split) -> dict:
         for the ranking task ``ndcg_per_user`` (NDCG@10 in the order of user indices).
     """
     model = model.clone()
-    before = _peak_mb(reset=True)
+    before = peak_mb(reset=True)
     started = time.perf_counter()
     model.fit(split.train)
     fitted = time.perf_counter()
@@ -102,7 +112,7 @@ def measure(model: Recommender, task: str, split: Split) -> dict:
     else:
         model.score(np.arange(split.train.n_users))
     scored = time.perf_counter()
-    peak = None if before is None else round(_peak_mb() - before, 1)
+    peak = None if before is None else round(peak_mb() - before, 1)
     if task == "rating":
         scores = {
             "rmse": metrics.rmse(frame.rating, frame.prediction),
@@ -145,6 +155,8 @@ def run(
 
     path = Path(path)
     names = [entry.name for entry in entries]
+    if len(set(names)) < len(names):
+        raise ValueError(f"entries need different names, got {names}")
     if only is not None and only not in names:
         raise ValueError(f"no entry is called {only!r}; there are {names}")
     done = {}
@@ -154,18 +166,19 @@ def run(
     rows, jobs = [], []
     for entry, task in [(e, t) for t in TASKS for e in entries if t in e.tasks]:
         for split in _split_names(task):
+            seeded = entry._replace(model=_seeded(entry.model, split))
             row = {
                 "task": task,
                 "model": entry.name,
                 "split": split,
-                "params": {k: repr(v) for k, v in entry.model.get_params().items()},
+                "params": {k: repr(v) for k, v in seeded.model.get_params().items()},
             }
             rows.append(row)
             known = done.get(_key(row))
             if known is not None and entry.name != only:
                 row.update(known)
             else:
-                jobs.append((row, entry))
+                jobs.append((row, seeded))
     context = get_context("spawn")
     for row, entry in tqdm(jobs, unit="run", disable=not jobs):
         with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -232,6 +245,14 @@ def _key(row) -> tuple:
     return row["task"], row["model"], row["split"], params
 
 
+def _seeded(model: Recommender, split: str) -> Recommender:
+    """On "seed 43" a model that draws random numbers draws them from seed 43, too."""
+    kind, _, number = split.partition(" ")
+    if kind == "seed" and "random_state" in model.get_params():
+        return model.clone(random_state=int(number))
+    return model
+
+
 def _measure_named(entry, task, split, data) -> dict:
     if data is None:
         from recsys_tutor.datasets import load_movielens_100k
@@ -251,7 +272,7 @@ def _versions() -> dict:
     return own | {name: version(name) for name in packages}
 
 
-def _peak_mb(*, reset: bool = False) -> float | None:
+def peak_mb(*, reset: bool = False) -> float | None:
     """High-water mark of this process's memory; ``reset`` lowers it to the present."""
     try:
         if reset:
@@ -266,8 +287,11 @@ def _write(path: Path, rows) -> None:
     finished = [row for row in rows if "metrics" in row]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in finished)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(f'{{"rows": [\n{lines}\n]}}\n', encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(f'{{"rows": [\n{lines}\n]}}\n', encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -164,6 +164,8 @@ def curves(x, lines: Mapping[str, Sequence[float]], *, spread=None, ax=None):
     spread : mapping of label -> (n,) half widths, optional
         Drawn as a band.
     """
+    if len(lines) > len(COLORS):
+        raise ValueError(f"at most {len(COLORS)} lines have colours, got {len(lines)}")
     ax = _axes(ax)
     ends = []
     for (label, y), color in zip(lines.items(), COLORS.values(), strict=False):

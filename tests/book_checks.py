@@ -458,8 +458,9 @@ def check_prediction(notebook):
 
 
 def prose_words(notebook):
-    """Number of words of the prose: no solutions, no code, no formulas."""
+    """Number of words of the prose: no solutions, no tables, code or formulas."""
     text = flatten(markdown_items(read(notebook)), drop=("solution", "solution-start"))
+    text = re.sub(r"^\s*\|.*$", "", text, flags=re.M)
     return len(re.findall(r"[^\W_][\w'’-]*", strip_inline(text)))
 
 

@@ -90,6 +90,6 @@ def item_lists(draw, *, max_k=6, max_items=8):
 def rating_pairs(draw, *, max_size=20):
     """Two equally long, non-empty vectors of finite numbers."""
     n = draw(st.integers(1, max_size))
-    number = st.floats(-100, 100)
+    number = st.integers(-800, 800).map(lambda eighths: eighths / 8)
     vector = st.lists(number, min_size=n, max_size=n)
     return np.array(draw(vector)), np.array(draw(vector))

@@ -71,14 +71,14 @@ class ModelCase:
     def fit(self, data=None, **changes):
         """A fitted one; a warning is an error."""
         data = small() if data is None else data
-        return self.refit(self.new(data, **changes), data)
-
-    def refit(self, model, data):
-        needed = {} if self.per_data is None else self.per_data(data)
-        vars(model).update(needed)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return model.fit(data)
+            return self.new(data, **changes).fit(data)
+
+    def refit(self, model, data):
+        """The same object, fitted again."""
+        vars(model).update({} if self.per_data is None else self.per_data(data))
+        return model.fit(data)
 
 
 SAME_LIST = "scores every user's items alike, so a user's own taste cannot show"
@@ -444,8 +444,8 @@ def unknown_ids_are_refused(case):
 
 @check
 def empty_rows_and_columns_are_finite(case):
-    data = scattered(9, 5, 0.9, 2, empty_users=(0, 1, 2, 8), empty_items=(1, 2, 4))
-    for data in (data, single()):
+    holes = scattered(9, 5, 0.9, 2, empty_users=(0, 1, 2, 8), empty_items=(1, 2, 4))
+    for data in (holes, single()):
         for part in answers(case, case.fit(data)):
             assert np.isfinite(part).all()
         lists = case.fit(data).recommend(everyone(data), 2).items
@@ -456,7 +456,7 @@ def empty_rows_and_columns_are_finite(case):
 
 
 def rng_states():
-    states = [random.getstate(), pickle.dumps(np.random.get_state())]
+    states = [random.getstate(), pickle.dumps(np.random.get_state())]  # noqa: NPY002
     torch = sys.modules.get("torch")
     return states + ([] if torch is None else [torch.get_rng_state().tolist()])
 
@@ -464,7 +464,7 @@ def rng_states():
 @check
 def seeds_and_global_generators(case):
     assert_same(case, case.fit(), case.fit())
-    random.random(), np.random.random(3)  # away from any seed's first state
+    random.random(), np.random.random(3)  # noqa: NPY002 (away from a seed's start)
     before = rng_states()
     model = case.fit()
     answers(case, model), model.recommend([0, 1])
@@ -762,6 +762,36 @@ def good_case(cls=Good, **changes):
 
 
 GOOD = good_case()
+
+
+class WithFeatures(Good):
+    """Adds a score per item that the constructor was given: data in an argument."""
+
+    def __init__(self, *, extra=None, shift=0.5, n_epochs=3, random_state=0):
+        self.extra = extra
+        super().__init__(shift=shift, n_epochs=n_epochs, random_state=random_state)
+
+    def _fit(self, train, callback):
+        if len(self.extra) != train.n_items:
+            raise ValueError(f"extra has {len(self.extra)} rows, not {train.n_items}")
+        super()._fit(train, callback)
+
+    def _score_users(self, users):
+        return super()._score_users(users) + self.extra
+
+    def _predict(self, users, items):
+        return super()._predict(users, items) + self.extra[items]
+
+    def _score_history(self, X):
+        return super()._score_history(X) + self.extra
+
+
+WITH_FEATURES = good_case(
+    WithFeatures,
+    effects={**GOOD.effects, "extra": np.ones(7)},
+    invalid={**GOOD.invalid, "extra": (np.ones(6),)},
+    per_data=lambda data: {"extra": 1e-3 * np.asarray(data.item_ids)},
+)
 
 
 class PositionalArguments(Good):
@@ -1127,8 +1157,9 @@ OWN_FAULTS = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_good_toy_passes(name):
-    CHECKS[name](GOOD)
+@pytest.mark.parametrize("case", [GOOD, WITH_FEATURES], ids=name_of)
+def test_the_good_toys_pass(case, name):
+    CHECKS[name](case)
 
 
 @pytest.mark.parametrize(

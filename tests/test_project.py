@@ -213,3 +213,37 @@ def test_a_lost_code_cell_is_noticed(tmp_path):
     source.write_text("````{note} of {eq}`x`\ntext\n````\n\n" + TEXT)
     with pytest.raises(SystemExit, match="3 code-cell lines but 0 code cells"):
         notebooks.main(["--from-md", str(source), "--folder", str(tmp_path)])
+
+
+# ------------------------------------------------------------------------------- nbval
+
+CELL = {"cell_type": "code", "metadata": {}, "execution_count": 1, "outputs": []}
+NBVAL = [
+    "-m",
+    "pytest",
+    "--nbval",
+    "--nbval-current-env",
+    "-p",
+    "no:cacheprovider",
+    "-q",
+]
+
+
+def test_nbval_compares_and_knows_the_semicolon(tmp_path):
+    """A stored output that is wrong by one digit fails; a silenced value is none."""
+
+    def stored(name, source, text):
+        outputs = [{"output_type": "stream", "name": "stdout", "text": text}]
+        return nbformat.from_dict(
+            CELL | {"id": name, "source": source, "outputs": outputs}
+        )
+
+    cells = [stored("a", "print(0.25)", "0.26\n"), stored("b", "print(1)\n2;", "1\n")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbformat.write(notebook, tmp_path / "page.ipynb")
+    (tmp_path / "conftest.py").write_text((ROOT / "book" / "conftest.py").read_text())
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    run = [sys.executable, *NBVAL, "page.ipynb"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert "1 failed, 1 passed" in done.stdout
+    assert "Cell 0" in done.stdout and "0.26" in done.stdout

@@ -139,15 +139,14 @@ def measure():
     users, _ = names(data)
     mean = summarize(per_user).ndcg
     plots.bars(dict(zip(users, per_user.ndcg)), fmt="{:.2f}", ax=ax)
-    for text in ax.texts:
-        x, y = text.get_position()
-        text.set(text=text.get_text().strip(), position=(x + 0.03, y))
-        text.set(fontsize=12, zorder=5)
-        text.set_bbox({"fc": "white", "ec": "none", "pad": 0.5})
+    for text, value in zip(ax.texts, per_user.ndcg):
+        text.set(text=text.get_text().strip(), x=0.03, fontsize=12)
+        text.set_color("white" if value > 0.2 else INK)
     ax.axvline(mean, color=ORANGE, lw=2.5, ls="--")
     ax.text(
         mean, len(users) - 0.42, f"mean {mean:.2f}", color=ORANGE, fontsize=12,
         fontweight="bold", ha="center", va="top",
+        bbox={"fc": "white", "ec": "none", "pad": 1},
     )  # fmt: skip
     ax.set(ylim=(len(users) - 0.05, -0.6), xlim=(0, 1.19))
     ax.set_xlabel(f"NDCG@{K}", fontsize=11)
@@ -164,7 +163,7 @@ def first_rows():
     ranking = results_table(results, "ranking", ["ndcg"], models)
     assert rating.rmse["Bias model"] < rating.rmse["Random"]
     assert ranking.ndcg["Popularity"] > 2 * ranking.ndcg["Bias model"]
-    fig, axes = plt.subplots(2, 1, figsize=(6.4, 4.2))
+    fig, axes = plt.subplots(2, 1, figsize=(5.6, 4.4))
     rmse = {"Random": rating.rmse["Random"], "Popularity": 0.0}
     rmse["Bias model"] = rating.rmse["Bias model"]
     spread = [rating["±"]["Random"], 0.0, rating["±"]["Bias model"]]
@@ -173,14 +172,14 @@ def first_rows():
     axes[0].texts[1].set_text("  predicts no stars")
     axes[0].texts[1].set_color("#666666")
     axes[0].set_title(
-        "The bias model comes closer to the stars people gave", fontsize=12
+        "The bias model comes closer to the stars people gave", fontsize=11.5
     )
     axes[0].set_xlabel("RMSE, 5 folds (shorter is better)")
     plots.bars(
         ranking.ndcg[models], errors=ranking["±"][models], highlight=last, ax=axes[1]
     )
     axes[1].set_title(
-        "As a list of ten it stays far below a plain popularity count", fontsize=12
+        "As a list of ten it stays far below a plain popularity count", fontsize=11.5
     )
     axes[1].set_xlabel("NDCG@10, 5 seeds (longer is better)")
     for ax in axes:
