@@ -13,6 +13,8 @@ EXTRAS_book := book
 EXTRAS_lab := book,deep,lab
 EXTRAS_test := book,deep,test
 EXTRAS_bench := bench,deep
+# Two workers on two cores: let neither start threads of its own for small products.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
 .PHONY: help book test lab notebooks lint bench leaderboard data clean
@@ -61,10 +63,10 @@ clean: ## remove what was built (not .venv, not the data cache)
 
 # The parts of `make test`, one by one
 unit: .venv/stamp-test # the package, the rules of the book, the project files
-	$(PY) -m pytest -n 2 --durations 10
+	$(ONE_THREAD) $(PY) -m pytest -n 2 --durations 10
 
 cells: .venv/stamp-test # every code cell again; its output must equal the stored one
-	$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:cacheprovider -n 2 --dist loadfile --durations 10 book
+	$(ONE_THREAD) $(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:cacheprovider -n 2 --dist loadfile --durations 10 book
 
 render: .venv/stamp-test
 	@$(RENDER)

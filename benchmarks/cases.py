@@ -7,7 +7,9 @@ timed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from recsys_tutor import evaluate, metrics, splits
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.datasets import load_movielens_100k
+from recsys_tutor.neighbors import ItemKNN, RatingKNN
 
 
 class Case(NamedTuple):
@@ -90,7 +93,74 @@ def ranking_metrics():
     return lambda: evaluate.evaluate(model, split.test).ndcg.mean(), peer
 
 
+def residual_knn(by):
+    """Neighbours on the residuals of the bias model; both cut at k = 50."""
+    from surprise import KNNBaseline
+
+    fold, trainset, rows = rating_fold()
+    similarity = {
+        "name": "pearson_baseline",
+        "shrinkage": 2500,
+        "user_based": by == "user",
+    }
+    baselines = {"method": "als", "n_epochs": 20, "reg_u": 5, "reg_i": 2}
+
+    def peer():
+        algorithm = KNNBaseline(
+            k=50, sim_options=similarity, bsl_options=baselines, verbose=False
+        )
+        return surprise_rmse(algorithm, trainset, rows)
+
+    return lambda: our_rmse(RatingKNN(by=by), fold), peer
+
+
+def cosine_item_knn():
+    """Cosine of 0/1 columns, all neighbours: fit and the ten best unseen items of all.
+
+    One thread each: ours are sparse products, which use one. The score is the mean of
+    the ten scores of every list.
+    """
+    from implicit.nearest_neighbours import CosineRecommender
+    from scipy.sparse import csr_matrix
+
+    data = load_movielens_100k(progress=False).interactions
+    train = splits.item_stratified(data).train
+    X = csr_matrix(train.binarize().csr)
+    users = np.arange(train.n_users)
+
+    def ours():
+        model = ItemKNN(n_neighbors=train.n_items, alpha=0.5, shrink=0.0)
+        return model.fit(train).recommend(users, 10).scores.mean()
+
+    def peer():
+        model = CosineRecommender(K=train.n_items, num_threads=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it makes a coo matrix and minds it
+            model.fit(X, show_progress=False)
+        return model.recommend(users, X[users], N=10)[1].mean()
+
+    return ours, peer
+
+
 CASES = (
     Case("Bias model, 20 passes", "scikit-surprise BaselineOnly", "RMSE", bias_model),
     Case("Ranking metrics, all users", "pytrec-eval", "NDCG@10", ranking_metrics),
+    Case(
+        "Residual item-kNN",
+        "scikit-surprise KNNBaseline",
+        "RMSE",
+        partial(residual_knn, "item"),
+    ),
+    Case(
+        "Residual user-kNN",
+        "scikit-surprise KNNBaseline",
+        "RMSE",
+        partial(residual_knn, "user"),
+    ),
+    Case(
+        "Cosine item-kNN, top 10",
+        "implicit CosineRecommender",
+        "mean score",
+        cosine_item_knn,
+    ),
 )

@@ -28,8 +28,9 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -41,8 +42,18 @@ import pandas as pd
 from recsys_tutor import __version__, metrics, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.content import (
+    RICH_FIELDS,
+    ContentBased,
+    ContentRidge,
+    item_terms,
+    tfidf,
+)
 from recsys_tutor.data import Interactions, Split
+from recsys_tutor.datasets import load_movielens_100k
 from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize
+from recsys_tutor.hybrid import FeatureAugmented, Weighted
+from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 
 __all__ = [
     "ENTRIES",
@@ -60,18 +71,51 @@ TASKS = ("ranking", "rating", "sequence")
 
 
 class Entry(NamedTuple):
-    """A row of the leaderboard: name, unfitted model, the tasks it takes part in."""
+    """A row of the leaderboard: name, unfitted model, the tasks it takes part in.
+
+    ``model`` may be a function of the items frame that makes the model.
+    """
 
     name: str
-    model: Recommender
+    model: Recommender | Callable
     tasks: Sequence[str]
 
+
+def _content(items):
+    return ContentBased(features=tfidf(item_terms(items, RICH_FIELDS)[0]))
+
+
+def _content_ridge(items):
+    return ContentRidge(features=tfidf(item_terms(items, RICH_FIELDS)[0]))
+
+
+def _ease_with_content(items):
+    return FeatureAugmented(features=tfidf(item_terms(items, RICH_FIELDS)[0]))
+
+
+def _ease_plus_content(items):
+    features = tfidf(item_terms(items, RICH_FIELDS)[0])
+    parts = EASE(), ContentBased(features=features)
+    return Weighted(models=parts, weights=(1.0, 0.2))
+
+
+LISTS = ("ranking", "sequence")
 
 #: Every model of the book with the parameters its chapter chose on validation data.
 ENTRIES = (
     Entry("Random", Random(), TASKS),
-    Entry("Popularity", Popularity(), ("ranking", "sequence")),
+    Entry("Popularity", Popularity(), LISTS),
     Entry("Bias model", BiasModel(), TASKS),
+    Entry("User-kNN", UserKNN(), LISTS),
+    Entry("Item-kNN", ItemKNN(), LISTS),
+    Entry("User-kNN, residuals", RatingKNN(by="user"), ("rating",)),
+    Entry("Item-kNN, residuals", RatingKNN(), ("rating",)),
+    Entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
+    Entry("EASE", EASE(), LISTS),
+    Entry("Content", _content, LISTS),
+    Entry("Content ridge", _content_ridge, ("rating",)),
+    Entry("EASE + content", _ease_with_content, LISTS),
+    Entry("EASE + content, summed", _ease_plus_content, LISTS),
 )
 
 
@@ -163,10 +207,14 @@ def run(
     if path.exists():
         for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
             done[_key(row)] = row
+    made = {}
+    for entry in entries:
+        ready = isinstance(entry.model, Recommender)
+        made[entry.name] = entry.model if ready else entry.model(_items())
     rows, jobs = [], []
     for entry, task in [(e, t) for t in TASKS for e in entries if t in e.tasks]:
         for split in _split_names(task):
-            seeded = entry._replace(model=_seeded(entry.model, split))
+            seeded = entry._replace(model=_seeded(made[entry.name], split))
             row = {
                 "task": task,
                 "model": entry.name,
@@ -233,6 +281,11 @@ def results_table(
     return table
 
 
+@cache
+def _items() -> pd.DataFrame:
+    return load_movielens_100k(progress=False).items
+
+
 def _split_names(task: str) -> list[str]:
     """Names of the splits of a task, without making them."""
     if task == "rating":
@@ -255,12 +308,10 @@ def _seeded(model: Recommender, split: str) -> Recommender:
 
 def _measure_named(entry, task, split, data) -> dict:
     if data is None:
-        from recsys_tutor.datasets import load_movielens_100k
-
         data = load_movielens_100k(progress=False).interactions
     chosen = task_splits(task, data)[split]
     small = np.arange(len(data)) < 2000
-    entry.model.clone().fit(data.subset(small))  # compile before the clock starts
+    entry.model.clone().fit(data.subset(small)).score([0])  # compile first
     return measure(entry.model, task, chosen) | {"versions": _versions()}
 
 

@@ -145,3 +145,161 @@ def ridge_biases(user, item, rating, n_users, n_items, reg_u, reg_i):
     y = np.concatenate([rating - np.mean(rating), np.zeros(n_users + n_items)])
     b = np.linalg.lstsq(A, y, rcond=None)[0]
     return b[:n_users], b[n_users:]
+
+
+# -- neighbours: dicts of stored cells, one pair at a time --------------------------
+
+
+def stored_columns(X):
+    """One dict ``row -> value`` per column of a sparse matrix; stored zeros kept."""
+    columns = [{} for _ in range(X.shape[1])]
+    for row in range(X.shape[0]):
+        for place in range(X.indptr[row], X.indptr[row + 1]):
+            columns[X.indices[place]][row] = float(X.data[place])
+    return columns
+
+
+def pairwise(columns, function):
+    """``function(x, y)`` for every ordered pair of columns, as an array."""
+    return np.array([[function(x, y) for y in columns] for x in columns])
+
+
+def common(x, y):
+    return sorted(set(x) & set(y))
+
+
+def co_rated_cosine(x, y):
+    rows = common(x, y)
+    size = sum(x[r] ** 2 for r in rows) * sum(y[r] ** 2 for r in rows)
+    return sum(x[r] * y[r] for r in rows) / math.sqrt(size) if size > 0 else 0.0
+
+
+def pearson(x, y):
+    rows = common(x, y)
+    if not rows:
+        return 0.0
+    a, b = [x[r] for r in rows], [y[r] for r in rows]
+    if max(a) == min(a) or max(b) == min(b):
+        return 0.0
+    mean_a, mean_b = math.fsum(a) / len(a), math.fsum(b) / len(b)
+    a, b = [v - mean_a for v in a], [v - mean_b for v in b]
+    size = math.sqrt(math.fsum(v * v for v in a) * math.fsum(v * v for v in b))
+    return math.fsum(p * q for p, q in zip(a, b, strict=True)) / size
+
+
+def asymmetric_cosine(x, y, alpha):
+    dot = sum(x[r] * y[r] for r in common(x, y))
+    if dot == 0:
+        return 0.0
+    size_x, size_y = sum(v * v for v in x.values()), sum(v * v for v in y.values())
+    return dot / (size_x**alpha * size_y ** (1 - alpha))
+
+
+def nearest(similarities, k):
+    """Positions of the ``k`` largest positive numbers and all that tie with them."""
+    positive = sorted((s for s in similarities if s > 0), reverse=True)
+    if not positive:
+        return []
+    bar = positive[min(k, len(positive)) - 1]
+    return [n for n, s in enumerate(similarities) if s >= bar]
+
+
+def knn_rating(own, similarity, k):
+    """Weighted mean of ``own`` (dict item -> value) over the k nearest; ties: first."""
+    positive = [j for j in own if similarity[j] > 0]
+    positive.sort(key=lambda j: (-similarity[j], j))
+    chosen = positive[:k]
+    weight = sum(similarity[j] for j in chosen)
+    return sum(similarity[j] * own[j] for j in chosen) / weight if chosen else 0.0
+
+
+def ease_by_columns(X, penalty):
+    """Column ``i`` is ridge regression of item ``i`` on all the other items.
+
+    ``penalty[j]`` is what row ``j`` of B pays; it enters as an extra "user" who has
+    ``sqrt(penalty[j])`` of item ``j`` and nothing of the target.
+    """
+    X = np.asarray(X, dtype=float)
+    n = X.shape[1]
+    B = np.zeros((n, n))
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        rows = np.vstack([X[:, others], np.diag(np.sqrt(penalty[others]))])
+        target = np.concatenate([X[:, i], np.zeros(n - 1)])
+        B[others, i] = np.linalg.lstsq(rows, target, rcond=None)[0]
+    return B
+
+
+def ease_by_multipliers(X, penalty):
+    """The stationary point of the Lagrangian, one linear system in (B[:, i], m_i).
+
+    Gradient: ``(X.T X + D) b_i + m_i e_i = X.T x_i``; constraint: ``b_ii = 0``.
+    Returns (B, multipliers).
+    """
+    X = np.asarray(X, dtype=float)
+    n = X.shape[1]
+    B, multipliers = np.zeros((n, n)), np.zeros(n)
+    for i in range(n):
+        system = np.zeros((n + 1, n + 1))
+        system[:n, :n] = X.T @ X + np.diag(penalty)
+        system[n, i] = system[i, n] = 1
+        answer = np.linalg.solve(system, np.append(X.T @ X[:, i], 0.0))
+        B[:, i], multipliers[i] = answer[:n], answer[n]
+    return B, multipliers
+
+
+# -- content ------------------------------------------------------------------------
+
+
+def tfidf(rows):
+    """Lists of term counts -> unit rows, from the definition."""
+    n, n_terms = len(rows), len(rows[0])
+    df = [sum(row[t] > 0 for row in rows) for t in range(n_terms)]
+    weighted = []
+    for row in rows:
+        w = [row[t] * (math.log((1 + n) / (1 + df[t])) + 1) for t in range(n_terms)]
+        size = math.sqrt(sum(v * v for v in w))
+        weighted.append([v / size if size else 0.0 for v in w])
+    return np.array(weighted)
+
+
+def content_profile(own, features, weighting):
+    """Profile of one user; ``own`` is a dict item -> rating."""
+    profile = [0.0] * len(features[0])
+    if not own:
+        return profile
+    mean = sum(own.values()) / len(own)
+    weight = {i: 1.0 if weighting == "count" else r - mean for i, r in own.items()}
+    size = sum(abs(w) for w in weight.values())
+    for i, w in weight.items():
+        for t, f in enumerate(features[i]):
+            profile[t] += w * f / size if size else 0.0
+    return profile
+
+
+# -- hybrids ------------------------------------------------------------------------
+
+
+def places(scores):
+    """1 = best; ties by lower index."""
+    order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    return [order.index(i) + 1 for i in range(len(scores))]
+
+
+def reciprocal_rank_fusion(parts, seen, weights, constant):
+    """One user: ``parts`` are lists of scores, ``seen`` the items to put last."""
+    total = [0.0] * len(parts[0])
+    for scores, weight in zip(parts, weights, strict=True):
+        hidden = [-math.inf if i in seen else s for i, s in enumerate(scores)]
+        for i, place in enumerate(places(hidden)):
+            total[i] += weight / (constant + place)
+    return total
+
+
+def cascade_list(first, second, seen, n_candidates):
+    """One user's whole list: candidates by ``second``, the rest by ``first``, seen."""
+    by_first = sorted(
+        (i for i in range(len(first)) if i not in seen), key=lambda i: (-first[i], i)
+    )
+    candidates = sorted(by_first[:n_candidates], key=lambda i: (-second[i], i))
+    return candidates + by_first[n_candidates:] + sorted(seen)

@@ -25,7 +25,16 @@ from recsys_tutor.base import (
     check_number,
 )
 from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Interactions
+from recsys_tutor.hybrid import (
+    Cascade,
+    FeatureAugmented,
+    RankFusion,
+    Switching,
+    Weighted,
+)
+from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,53 @@ class ModelCase:
         return model.fit(data)
 
 
+def item_features(data):
+    """The side an item is on (see :func:`checkerboard`) and something of its own."""
+    place = (np.asarray(data.item_ids) - 100) // 3
+    own = np.random.default_rng(5).random((50, 4))[place]
+    sides = 2.0 * (place[:, None] % 2 == [0, 1])
+    return {"features": np.hstack([sides, own])}
+
+
+WRONG_FEATURES = (None, "abc", np.ones(7), np.ones((6, 2)), np.full((7, 2), np.nan))
+WRONG_MODELS = ((), (Popularity,), ("EASE",), None, EASE())
+WRONG_MODEL = (None, EASE, "EASE", (EASE(),))
+WRONG_WEIGHTS = ((1.0,), (1.0, -1.0), (0.0, 0.0), (1.0, np.nan), ("a", "b"), 1.0)
+WRONG_COUNT = (0, -1, 2.5, True, None)
+WRONG_REG = (-1.0, np.nan, "5", True)
+WRONG_POSITIVE = (*WRONG_REG, 0.0)
+
+RATING_KNN = {
+    "effects": {
+        "n_neighbors": 1,
+        "similarity": "pearson",
+        "shrink": 0.0,
+        "center": "mean",
+        "reg_u": 0.5,
+        "reg_i": 9.0,
+    },
+    "invalid": {
+        "by": ("items", None, 1),
+        "n_neighbors": WRONG_COUNT,
+        "similarity": ("jaccard", None),
+        "shrink": WRONG_REG,
+        "center": ("median", None),
+        "reg_u": WRONG_REG,
+        "reg_i": WRONG_REG,
+    },
+    "rating": True,
+}
+EASE_CASE = {
+    "effects": {"reg": 9.0, "count_weight": 2.0},
+    "invalid": {
+        "reg": WRONG_POSITIVE,
+        "count_weight": WRONG_REG,
+        "half_life": (-1.0, 0.0, np.inf, "5"),
+    },
+}
+PARTS = (EASE(reg=1.0), UserKNN(shrink=1.0))
+NO_TIES = "breaks ties of its parts by index"
+
 SAME_LIST = "scores every user's items alike, so a user's own taste cannot show"
 
 MODELS = [
@@ -110,6 +166,126 @@ MODELS = [
             "checkerboard": SAME_LIST,
             "divergence": "each half step is the exact minimiser",
         },
+    ),
+    ModelCase(
+        UserKNN(n_neighbors=4, shrink=1.0),
+        effects={"n_neighbors": 1, "shrink": 0.0},
+        invalid={"n_neighbors": WRONG_COUNT, "shrink": WRONG_REG},
+    ),
+    ModelCase(
+        ItemKNN(n_neighbors=4, shrink=1.0),
+        effects={"n_neighbors": 1, "alpha": 0.5, "shrink": 0.0},
+        invalid={
+            "n_neighbors": WRONG_COUNT,
+            "alpha": (-0.1, 1.1, np.nan, None),
+            "shrink": WRONG_REG,
+        },
+        history=True,
+    ),
+    ModelCase(
+        RatingKNN(n_neighbors=4, shrink=1.0),
+        **{**RATING_KNN, "effects": {**RATING_KNN["effects"], "by": "user"}},
+    ),
+    ModelCase(
+        RatingKNN(by="user", n_neighbors=4, shrink=1.0),
+        **{**RATING_KNN, "effects": {**RATING_KNN["effects"], "by": "item"}},
+    ),
+    ModelCase(
+        EASE(reg=1.0, count_weight=0.5),
+        effects={**EASE_CASE["effects"], "half_life": 2.0},
+        invalid=EASE_CASE["invalid"],
+        history=True,
+    ),
+    ModelCase(
+        EASE(reg=1.0, count_weight=0.5, half_life=5.0),
+        effects={**EASE_CASE["effects"], "half_life": None},
+        invalid=EASE_CASE["invalid"],
+        sequential=True,
+    ),
+    ModelCase(
+        ContentBased(features=None),
+        effects={"features": np.eye(7), "weighting": "rating"},
+        invalid={"features": WRONG_FEATURES, "weighting": ("stars", None)},
+        history=True,
+        per_data=item_features,
+    ),
+    ModelCase(
+        ContentRidge(features=None),
+        effects={"features": np.eye(7), "reg": 4.0, "reg_u": 0.5, "reg_i": 9.0},
+        invalid={
+            "features": WRONG_FEATURES,
+            "reg": WRONG_POSITIVE,
+            "reg_u": WRONG_REG,
+            "reg_i": WRONG_REG,
+        },
+        rating=True,
+        history=True,
+        per_data=item_features,
+    ),
+    ModelCase(
+        FeatureAugmented(features=None, content_weight=0.5, reg=1.0, count_weight=0.5),
+        effects={
+            **EASE_CASE["effects"],
+            "half_life": 2.0,
+            "features": np.eye(7) + 1,
+            "content_weight": 0.0,
+        },
+        invalid={
+            **EASE_CASE["invalid"],
+            "features": WRONG_FEATURES,
+            "content_weight": WRONG_REG,
+        },
+        history=True,
+        per_data=item_features,
+    ),
+    ModelCase(
+        Weighted(models=PARTS),
+        effects={
+            "models": PARTS[::-1] + (BiasModel(),),
+            "weights": (1.0, 3.0),
+            "normalize": "minmax",
+        },
+        invalid={
+            "models": WRONG_MODELS,
+            "weights": WRONG_WEIGHTS,
+            "normalize": ("rank", None),
+        },
+    ),
+    ModelCase(
+        RankFusion(models=(EASE(reg=1.0), ItemKNN(shrink=1.0))),
+        effects={"models": PARTS[:1], "weights": (1.0, 3.0), "constant": 0.0},
+        invalid={
+            "models": WRONG_MODELS,
+            "weights": WRONG_WEIGHTS,
+            "constant": WRONG_REG,
+        },
+        history=True,
+        exempt={"relabelling": NO_TIES},
+    ),
+    ModelCase(
+        Switching(few=BiasModel(), many=EASE(reg=1.0), threshold=4),
+        effects={"few": Popularity(), "many": ItemKNN(), "threshold": 0},
+        invalid={
+            "few": WRONG_MODEL,
+            "many": WRONG_MODEL,
+            "threshold": (-1, 2.5, True, None),
+        },
+        history=True,
+    ),
+    ModelCase(
+        Cascade(
+            first=EASE(reg=1.0),
+            second=Weighted(models=(EASE(reg=1.0), BiasModel())),
+            n_candidates=2,
+        ),
+        effects={"first": Popularity(), "second": EASE(reg=1.0), "n_candidates": 1},
+        invalid={
+            "first": WRONG_MODEL,
+            "second": WRONG_MODEL,
+            "n_candidates": WRONG_COUNT,
+        },
+        history=True,
+        exempt={"relabelling": NO_TIES},
     ),
 ]
 

@@ -195,7 +195,13 @@ LAYERS = [
     {"leaderboard"},
 ]
 #: Models may build on models of these modules, without a circle.
-BETWEEN_MODELS = {"hybrid": None, "neural": {"mf"}, "sequential": {"neural"}}
+BETWEEN_MODELS = {
+    "neighbors": {"baselines"},
+    "content": {"baselines"},
+    "hybrid": None,
+    "neural": {"mf"},
+    "sequential": {"neural"},
+}
 
 
 def modules():

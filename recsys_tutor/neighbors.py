@@ -1,0 +1,522 @@
+"""Collaborative filtering by neighbourhoods: user-kNN, item-kNN and EASE.
+
+Every sum over the users that two items share is an entry of some ``A.T @ B`` of sparse
+matrices, so all similarities are sparse products. The similarity functions compare the
+**columns** of a matrix; compare users with ``R.T``.
+
+Chapter: 04 Collaborative filtering.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy import linalg
+from scipy.sparse import csc_array, csr_array
+
+from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.baselines import BiasModel
+from recsys_tutor.data import Interactions
+
+__all__ = [
+    "EASE",
+    "ItemKNN",
+    "RatingKNN",
+    "UserKNN",
+    "asymmetric_cosine",
+    "co_counts",
+    "co_rated_cosine",
+    "ease_weights",
+    "keep_neighbors",
+    "knn_average",
+    "pearson",
+    "recency_weighted",
+    "shrink_similarity",
+    "zero_diagonal_regression",
+]
+
+
+# -- similarities of columns ---------------------------------------------------------
+
+
+def co_counts(X: csr_array) -> np.ndarray:
+    """How many rows have entries in both columns (on the diagonal: in the column).
+
+    Returns (n, n) float64. Cost O(sum over rows of (entries in the row)²).
+    """
+    M = _mask(X)
+    return (M.T @ M).toarray()
+
+
+def asymmetric_cosine(X: csr_array, *, alpha: float = 0.5) -> np.ndarray:
+    """``s[j, i] = x_j · x_i / (|x_j|^(2 alpha) |x_i|^(2 - 2 alpha))``, zeros included.
+
+    ``alpha = 1/2`` is the cosine. On 0/1 data ``alpha = 1`` is the share of the users
+    of ``j`` who also have ``i``, which favours popular ``i``. Right for data where
+    absence means "did not"; for ratings see :func:`co_rated_cosine`.
+
+    Returns (n, n) float64: row ``j`` is what was liked, column ``i`` what is scored; 0
+    for an empty column. Source: Aiolli (2013). Chapter 04, eq-knn-asymmetric.
+    """
+    product = (X.T @ X).toarray()
+    square = np.maximum(np.diag(product), np.finfo(float).tiny)
+    return product * square[:, None] ** -alpha * square ** (alpha - 1.0)
+
+
+def co_rated_cosine(R: csr_array) -> np.ndarray:
+    """``sum x y / sqrt(sum x² · sum y²)``, all sums over the rows that have **both**.
+
+    On raw ratings this is scikit-surprise's ``cosine``; on ratings minus user means the
+    adjusted cosine; on residuals of the bias model its ``pearson_baseline`` without
+    shrinkage. Stored zeros count as values.
+
+    Returns (n, n) float64, symmetric; 0 where nothing is shared. Cost as
+    :func:`co_counts`. Chapter 04, eq-knn-cosine.
+    """
+    M, square = _mask(R), R.copy()
+    square.data **= 2
+    norm = (square.T @ M).toarray()  # norm[j, i] = sum of x_j² over rows with i
+    return _ratio((R.T @ R).toarray(), norm * norm.T)
+
+
+def pearson(R: csr_array) -> np.ndarray:
+    """Correlation over the rows that have both columns, with the means of those rows.
+
+    ``(n Σxy - Σx Σy) / sqrt((n Σx² - (Σx)²)(n Σy² - (Σy)²))`` for ``n`` shared rows; 0
+    where one of the two does not vary (among them ``n = 1``).
+
+    Returns (n, n) float64, symmetric. Chapter 04, eq-knn-pearson.
+    """
+    M, square = _mask(R), R.copy()
+    square.data **= 2
+    n = (M.T @ M).toarray()
+    total = (R.T @ M).toarray()  # total[j, i] = sum of x_j over rows with i
+    raw = n * (square.T @ M).toarray()
+    spread = raw - total**2
+    spread[spread < 1e-10 * raw] = 0.0  # rounding, not spread
+    return _ratio(n * (R.T @ R).toarray() - total * total.T, spread * spread.T)
+
+
+def shrink_similarity(S: np.ndarray, n: np.ndarray, shrink: float) -> np.ndarray:
+    """``s · n / (n + shrink)``: believe a similarity in proportion to its evidence.
+
+    ``n`` is the number of shared rows (:func:`co_counts`); a pair without any gets 0.
+    Chapter 04, eq-knn-shrink.
+    """
+    return S * np.divide(n, n + shrink, out=np.zeros_like(S), where=n > 0)
+
+
+def keep_neighbors(S: np.ndarray, k: int) -> np.ndarray:
+    """Keep the ``k`` largest positive entries of each **column**, off the diagonal.
+
+    Everything else becomes 0. Ties with the ``k``-th are all kept. Cost O(n²).
+    """
+    S = np.maximum(S, 0.0)
+    np.fill_diagonal(S, 0.0)
+    if k < len(S):
+        S[S < np.partition(S, len(S) - k, axis=0)[len(S) - k]] = 0.0
+    return S
+
+
+def _mask(X: csr_array) -> csr_array:
+    return csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
+
+
+def _ratio(product, squares):
+    out = np.zeros(product.shape)
+    return np.divide(product, np.sqrt(squares), out=out, where=squares > 0)
+
+
+# -- ranking -------------------------------------------------------------------------
+
+
+class ItemKNN(Recommender):
+    """Score of an item = sum of its similarities to the user's items.
+
+    Rule: ``s(u, i) = sum over j in I_u of S[j, i]``. Column ``i`` of ``S`` holds the
+    ``n_neighbors`` most similar items of ``i``; values of ratings are ignored.
+
+    Parameters
+    ----------
+    n_neighbors : int
+    alpha : float in [0, 1]
+        Exponent of :func:`asymmetric_cosine`.
+    shrink : float
+        Of :func:`shrink_similarity`.
+
+    Attributes
+    ----------
+    S_ : (n_items, n_items) float64
+
+    Notes
+    -----
+    Fit ``O(sum of |I_u|² + n_items²)``, memory ``O(n_items²)``. Sources: Sarwar et al.
+    (2001); Aiolli (2013). Chapter 04, eq-knn-item.
+    """
+
+    def __init__(self, *, n_neighbors=100, alpha=0.8, shrink=5.0):
+        self.n_neighbors = n_neighbors
+        self.alpha = alpha
+        self.shrink = shrink
+
+    def _check(self):
+        check_number("n_neighbors", self.n_neighbors, low=1, whole=True)
+        check_number("alpha", self.alpha, low=0, high=1)
+        check_number("shrink", self.shrink, low=0)
+
+    def _fit(self, train, callback):
+        self.X_ = train.binarize().csr
+        S = asymmetric_cosine(self.X_, alpha=self.alpha)
+        S = shrink_similarity(S, co_counts(self.X_), self.shrink)
+        self.S_ = keep_neighbors(S, self.n_neighbors)
+
+    def _score_users(self, users):
+        return self.X_[users] @ self.S_
+
+    def _score_history(self, X):
+        return _mask(X) @ self.S_
+
+
+class UserKNN(Recommender):
+    """Score of an item = sum of the similarities of the neighbours who have it.
+
+    Rule: ``s(u, i) = sum over v in N(u) of s_uv x_vi``, with ``N(u)`` the
+    ``n_neighbors`` users of the largest cosine ``s_uv`` between rows of the 0/1 matrix,
+    shrunk by the number of shared items.
+
+    Notes
+    -----
+    The similarities are computed when asked for: O(B · n_ratings) for ``B`` users.
+    Users tied with the last neighbour all count. With
+    ``score_history`` a user who is also in the training data meets their own row among
+    the neighbours. Source: Herlocker et al. (1999). Chapter 04, eq-knn-user.
+    """
+
+    def __init__(self, *, n_neighbors=80, shrink=0.0):
+        self.n_neighbors = n_neighbors
+        self.shrink = shrink
+
+    def _check(self):
+        check_number("n_neighbors", self.n_neighbors, low=1, whole=True)
+        check_number("shrink", self.shrink, low=0)
+
+    def _fit(self, train, callback):
+        self.X_ = train.binarize().csr
+
+    def _score_users(self, users):
+        return self._score(self.X_[users], itself=users)
+
+    def _score_history(self, X):
+        return self._score(_mask(X))
+
+    def _score(self, X, itself=None):
+        shared = (X @ self.X_.T).toarray()  # (B, n_users)
+        norm = np.sqrt(np.outer(np.diff(X.indptr), np.diff(self.X_.indptr)))
+        S = np.divide(shared, norm, out=np.zeros_like(shared), where=norm > 0)
+        S = shrink_similarity(S, shared, self.shrink)
+        if itself is not None:
+            S[np.arange(len(itself)), itself] = 0.0
+        if self.n_neighbors < S.shape[1]:
+            place = S.shape[1] - self.n_neighbors
+            S[S < np.partition(S, place, axis=1)[:, place, None]] = 0.0
+        return S @ self.X_
+
+
+def ease_weights(X: csr_array, reg: float, count_weight: float = 0.0) -> np.ndarray:
+    """Item-to-item weights learned by ridge regression with a zero diagonal.
+
+    Minimises ``|X - X B|² + sum_j d_j |B[j]|²`` subject to ``B[i, i] = 0``, where row
+    ``j`` pays ``d_j = reg + count_weight · count of j``. With
+    ``P = (X.T X + diag(d))⁻¹`` the answer is ``B[j, i] = -P[j, i] / P[i, i]``
+    (chapter 04, eq-ease-solution).
+
+    Parameters
+    ----------
+    X : (n_users, n_items) csr_array
+    reg : float > 0
+
+    Returns
+    -------
+    (n_items, n_items) float64
+        Scores are ``X @ B`` (not ``X @ B.T``: B is not symmetric).
+
+    Notes
+    -----
+    Cost O(n_items³), memory O(n_items²). Source: Steck (2019), equation 8.
+    """
+    G = (X.T @ X).toarray()
+    return zero_diagonal_regression(G, reg + count_weight * np.diag(G))
+
+
+def zero_diagonal_regression(G: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """The matrix ``B`` of :func:`ease_weights` from a Gram matrix and its penalties.
+
+    Inverts ``G + diag(penalty)`` by Cholesky; ``G`` (n, n) float64 is overwritten.
+    """
+    G = np.asarray(G, dtype=np.float64)
+    G[np.diag_indices_from(G)] += penalty
+    lower = linalg.cholesky(G, lower=True, overwrite_a=True, check_finite=False)
+    P, info = linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)
+    if info:
+        raise linalg.LinAlgError(f"the Gram matrix cannot be inverted (info {info})")
+    P = np.tril(P) + np.tril(P, -1).T
+    B = P / -np.diag(P)
+    np.fill_diagonal(B, 0.0)
+    return B
+
+
+def recency_weighted(train: Interactions, half_life: float) -> csr_array:
+    """0/1 matrix with older entries faded: ``2^(-age / half_life)``.
+
+    The age of an entry is the number of later interactions of the same user (ties in
+    time: the later row is the later event). Chapters 04 and 14.
+    """
+    order = train.chronological()
+    order = order[np.argsort(train.user[order], kind="stable")]
+    counts = np.bincount(train.user, minlength=train.n_users)
+    age = np.repeat(np.cumsum(counts), counts) - 1 - np.arange(len(order))
+    entries = (2.0 ** (-age / half_life), (train.user[order], train.item[order]))
+    X = csr_array(entries, shape=train.shape)
+    X.sort_indices()
+    return X
+
+
+class EASE(Recommender):
+    """Item-kNN whose weights are learned: ``s(u, i) = sum_j x_uj B[j, i]``.
+
+    Parameters
+    ----------
+    reg : float > 0
+    count_weight : float
+        Extra penalty on the weights of an item per user it has; see
+        :func:`ease_weights`.
+    half_life : float, optional
+        Score from a history that fades (:func:`recency_weighted`); the weights are
+        learned from the plain 0/1 matrix either way. Needs times; ``score_history``,
+        which has none, does not fade.
+
+    Attributes
+    ----------
+    B_ : (n_items, n_items) float64
+        Zero diagonal.
+    """
+
+    def __init__(self, *, reg=300.0, count_weight=2.0, half_life=None):
+        self.reg = reg
+        self.count_weight = count_weight
+        self.half_life = half_life
+
+    def _check(self):
+        check_number("reg", self.reg, low=0, strict=True)
+        check_number("count_weight", self.count_weight, low=0)
+        if self.half_life is not None:
+            check_number("half_life", self.half_life, low=0, strict=True)
+
+    def _fit(self, train, callback):
+        X = train.binarize().csr
+        self.B_ = self._weights(X)
+        self.X_ = (
+            X if self.half_life is None else recency_weighted(train, self.half_life)
+        )
+
+    def _weights(self, X):
+        return ease_weights(X, self.reg, self.count_weight)
+
+    def _score_users(self, users):
+        return self.X_[users] @ self.B_
+
+    def _score_history(self, X):
+        return _mask(X) @ self.B_
+
+
+# -- ratings -------------------------------------------------------------------------
+
+
+@njit
+def knn_average(order, S, indptr, indices, values, n_rows, k):
+    """Weighted mean over the ``k`` nearest neighbours, for all rows at once.
+
+    ``out[c, n] = sum S[i, j] values[n, j] / sum S[i, j]`` with ``i`` the ``c``-th item
+    of ``order``; the sums run over the ``k`` items ``j`` most similar to ``i`` among
+    those stored in row ``n``, only ``S[i, j] > 0``; 0 if there is none (chapter 04,
+    eq-knn-rating). The neighbours of ``i`` are walked in falling similarity, and each
+    row takes what it has until it has ``k``: no row is ever sorted.
+
+    Parameters
+    ----------
+    order : (n_out, n_items) int64
+        Items by falling ``S[i]``, one row per item ``i`` wanted.
+    S : (n_out, n_items) float64
+        The similarities of the same items ``i``.
+    indptr, indices, values : arrays of a csc matrix (n_rows, n_items)
+    n_rows, k : int
+
+    Returns
+    -------
+    (n_out, n_rows) float64
+
+    Notes
+    -----
+    Cost O(n_out · number of stored values).
+    """
+    out = np.zeros((len(order), n_rows))
+    for c in range(len(order)):
+        taken = np.zeros(n_rows, np.int64)
+        weight = np.zeros(n_rows)
+        for j in order[c]:
+            s = S[c, j]
+            if s <= 0.0:
+                break
+            for p in range(indptr[j], indptr[j + 1]):
+                n = indices[p]
+                if taken[n] < k:
+                    taken[n] += 1
+                    weight[n] += s
+                    out[c, n] += s * values[p]
+        for n in range(n_rows):
+            if weight[n] > 0.0:
+                out[c, n] /= weight[n]
+    return out
+
+
+_SIMILARITIES = ("cosine", "adjusted", "pearson", "residual")
+
+
+class RatingKNN(Recommender):
+    """Ratings from neighbours, by items or by users.
+
+    Rule (by items): ``r_hat[u, i] = b_ui + sum s_ij (r_uj - b_uj) / sum s_ij`` over the
+    ``n_neighbors`` items ``j`` of ``I_u`` with the largest ``s_ij > 0``. By users the
+    same with the roles exchanged.
+
+    Parameters
+    ----------
+    by : {"item", "user"}
+    n_neighbors : int
+    similarity : {"residual", "pearson", "adjusted", "cosine"}
+        Over shared rows, of: residuals of the bias model (cosine); ratings
+        (correlation); ratings minus the mean of each row (cosine); ratings (cosine).
+    shrink : float
+        Of :func:`shrink_similarity`, with ``n - 1`` for ``n``, as scikit-surprise.
+    center : {"bias", "mean"}
+        ``b_ui``: the bias model's prediction, or the mean of the compared item (by
+        items) or user (by users); the global mean where there is none.
+    reg_u, reg_i : float
+        Of the :class:`~recsys_tutor.baselines.BiasModel` behind "residual" and "bias".
+
+    Attributes
+    ----------
+    S_ : (n_items, n_items) or (n_users, n_users) float64
+    bias_ : BiasModel
+
+    Notes
+    -----
+    Fit O(sum of squared row lengths + n² log n), memory O(n²) for ``n`` compared items
+    (users); all scores of ``B`` users cost O(n_items · their ratings) by items,
+    O(B · n_ratings) by users, and predictions are read off the scores. Sources:
+    Herlocker et al. (1999); Koren (2010), equation 3. Chapter 04.
+    """
+
+    def __init__(
+        self,
+        *,
+        by="item",
+        n_neighbors=50,
+        similarity="residual",
+        shrink=2500.0,
+        center="bias",
+        reg_u=5.0,
+        reg_i=2.0,
+    ):
+        self.by = by
+        self.n_neighbors = n_neighbors
+        self.similarity = similarity
+        self.shrink = shrink
+        self.center = center
+        self.reg_u = reg_u
+        self.reg_i = reg_i
+
+    def _check(self):
+        choices = {
+            "by": ("item", "user"),
+            "similarity": _SIMILARITIES,
+            "center": ("bias", "mean"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} must be one of {allowed}, got {getattr(self, name)!r}"
+                )
+        check_number("n_neighbors", self.n_neighbors, low=1, whole=True)
+        for name in ("shrink", "reg_u", "reg_i"):
+            check_number(name, getattr(self, name), low=0)
+
+    def _fit(self, train, callback):
+        u, i, r = train.user, train.item, train.value
+        self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
+        self.mean_ = _means(train, self.by)
+        compared = {
+            "residual": r - self.bias_._predict(u, i),
+            "adjusted": r
+            - _means(train, "user" if self.by == "item" else "item")[
+                u if self.by == "item" else i
+            ],
+        }.get(self.similarity, r)
+        R = self._oriented(compared, u, i, train.shape)
+        S = pearson(R) if self.similarity == "pearson" else co_rated_cosine(R)
+        if self.shrink:
+            S = shrink_similarity(S, np.maximum(co_counts(R) - 1, 0), self.shrink)
+        np.fill_diagonal(S, 0.0)
+        self.S_ = S
+        self.order_ = np.argsort(-S, axis=1, kind="stable")
+        self.E_ = self._oriented(r - self._center(u, i), u, i, train.shape)
+
+    def _oriented(self, values, u, i, shape):
+        """Values as a csr matrix whose columns are what is compared."""
+        if self.by == "user":
+            u, i, shape = i, u, shape[::-1]
+        R = csr_array((values, (u, i)), shape=shape)
+        R.sort_indices()
+        return R
+
+    def _center(self, users, items):
+        if self.center == "bias":
+            return self.bias_._predict(users, items)
+        side = items if self.by == "item" else users
+        return np.broadcast_to(self.mean_[side], np.broadcast(users, items).shape)
+
+    def _score_users(self, users):
+        users = np.asarray(users)
+        by_item = self.by == "item"
+        E = csc_array(self.E_[users] if by_item else self.E_)
+        which = slice(None) if by_item else users
+        average = knn_average(
+            self.order_[which],
+            self.S_[which],
+            E.indptr,
+            E.indices,
+            E.data,
+            E.shape[0],
+            self.n_neighbors,
+        )
+        center = self._center(users[:, None], np.arange(self.n_items_))
+        return center + (average.T if by_item else average)
+
+    def _predict(self, users, items):
+        result = np.empty(len(users))
+        asked = np.unique(users)
+        for start in range(0, len(asked), 1024):  # bounded memory
+            block = asked[start : start + 1024]
+            rows = np.flatnonzero(np.isin(users, block))
+            scores = self._score_users(block)
+            result[rows] = scores[np.searchsorted(block, users[rows]), items[rows]]
+        return result
+
+
+def _means(train: Interactions, side: str) -> np.ndarray:
+    """Mean rating of each user or item; the global mean where there is none."""
+    index = train.user if side == "user" else train.item
+    n = train.n_users if side == "user" else train.n_items
+    count = np.bincount(index, minlength=n)
+    total = np.bincount(index, weights=train.value, minlength=n)
+    return np.where(count > 0, total / np.maximum(count, 1), train.value.mean())

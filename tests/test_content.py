@@ -1,0 +1,423 @@
+"""Content: scikit-learn's TF-IDF and ridge, loops, shares that add up."""
+
+import warnings
+
+import numpy as np
+import oracles
+import pandas as pd
+import pytest
+import strategies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_limits
+
+from recsys_tutor import splits
+from recsys_tutor.baselines import BiasModel
+from recsys_tutor.content import (
+    RICH_FIELDS,
+    ContentBased,
+    ContentRidge,
+    check_features,
+    explain,
+    item_terms,
+    similar_items,
+    tfidf,
+)
+from recsys_tutor.data import Interactions
+from recsys_tutor.evaluate import evaluate_ratings
+from recsys_tutor.hybrid import FeatureAugmented
+from recsys_tutor.metrics import rmse
+from recsys_tutor.worlds import make_world, toy
+
+# -- terms ---------------------------------------------------------------------------
+
+
+def films():
+    return pd.DataFrame(
+        {
+            "genres": [("Drama", "War"), ["Drama"], (), ("War", "War"), ("Noir",)],
+            "year": pd.array([1994, 1990, None, 1995, 2003], dtype="Int64"),
+            "title": list("abcde"),
+        }
+    )
+
+
+def test_terms_of_five_films():
+    counts, terms = item_terms(films(), ("genres", "year"), min_count=1)
+    assert terms == [
+        "genres: Drama",
+        "genres: Noir",
+        "genres: War",
+        "year: 1990-94",
+        "year: 1995-99",
+        "year: 2000-04",
+    ]
+    assert counts.toarray().tolist() == [
+        [1, 0, 1, 1, 0, 0],
+        [1, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0],  # no genre, no year
+        [0, 0, 1, 0, 1, 0],  # named twice, counted once
+        [0, 1, 0, 0, 0, 1],
+    ]
+    assert isinstance(counts, csr_array) and counts.has_sorted_indices
+    shared, terms = item_terms(films(), ("genres", "year"))
+    assert terms == ["genres: Drama", "genres: War", "year: 1990-94"]
+    np.testing.assert_array_equal(
+        shared.toarray(), counts.toarray()[:, [0, 2, 3]], "lone terms are left out"
+    )
+    assert item_terms(films(), ["genres"], min_count=3)[0].shape == (5, 0)
+
+
+def test_years_are_put_into_bins_of_five():
+    years = [1899, 1900, 1904, 1905, 1999, 2000.0, 2004, np.nan]
+    counts, terms = item_terms(pd.DataFrame({"year": years}), ["year"], min_count=1)
+    bins = [terms[row.argmax()] if row.any() else None for row in counts.toarray()]
+    assert bins == [
+        "year: 1895-99",
+        "year: 1900-04",
+        "year: 1900-04",
+        "year: 1905-09",
+        "year: 1995-99",
+        "year: 2000-04",
+        "year: 2000-04",
+        None,
+    ]
+
+
+def test_wrong_fields_are_named():
+    with pytest.raises(ValueError, match=r"no column 'actors'; it has \['genres'"):
+        item_terms(films(), ("genres", "actors"))
+    with pytest.raises(ValueError, match="field 'title'.*row 0 holds 'a'"):
+        item_terms(films(), ["title"])
+    odd = pd.DataFrame({"genres": [("a",), np.array(["a", "b"])]})
+    with pytest.raises(ValueError, match="field 'genres'.*row 1 holds"):
+        item_terms(odd, ["genres"])
+    for wrong in (0, 1.5, None):
+        with pytest.raises(ValueError, match="min_count"):
+            item_terms(films(), ["genres"], min_count=wrong)
+
+
+def test_terms_of_movielens(movielens):
+    counts, terms = item_terms(movielens.items, RICH_FIELDS)
+    assert counts.shape == (1682, len(terms)) and set(counts.data) == {1.0}
+    assert terms == sorted(terms) and counts.sum(axis=0).min() >= 2
+    drama = counts[:, [terms.index("genres: Drama")]].toarray()[:, 0]
+    expected = ["Drama" in genres for genres in movielens.items.genres]
+    np.testing.assert_array_equal(drama, expected)
+
+
+# -- TF-IDF --------------------------------------------------------------------------
+
+count_tables = st.tuples(st.integers(1, 7), st.integers(1, 6)).flatmap(
+    lambda shape: st.lists(
+        st.lists(st.integers(0, 3), min_size=shape[1], max_size=shape[1]),
+        min_size=shape[0],
+        max_size=shape[0],
+    )
+)
+
+
+@given(count_tables)
+def test_tfidf_is_scikit_learn_s_and_the_loop(rows):
+    """Empty rows and terms that no item has are among the examples."""
+    counts = csr_array(np.array(rows, dtype=float))
+    before = counts.copy()
+    got = tfidf(counts)
+    theirs = TfidfTransformer().fit_transform(counts).toarray()
+    np.testing.assert_allclose(got.toarray(), theirs, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(got.toarray(), oracles.tfidf(rows), atol=1e-12)
+    norms = np.sqrt((got.toarray() ** 2).sum(axis=1))
+    np.testing.assert_allclose(norms, np.array(rows).any(axis=1), atol=1e-12)
+    assert (counts != before).nnz == 0 and isinstance(got, csr_array)
+
+
+def test_tfidf_of_stored_zeros_is_zero():
+    """A term that is stored with count 0 is not there."""
+    counts = csr_array(([0.0, 2.0, 0.0], ([0, 1, 1], [1, 0, 1])), shape=(2, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = tfidf(counts).toarray()
+    np.testing.assert_array_equal(got, [[0.0, 0.0], [1.0, 0.0]])
+
+
+def test_tfidf_of_movielens_is_scikit_learn_s(movielens):
+    counts, _ = item_terms(movielens.items, RICH_FIELDS)
+    theirs = TfidfTransformer().fit_transform(counts)
+    assert abs(tfidf(counts) - theirs).max() < 1e-12
+
+
+# -- similar items and explanations ---------------------------------------------------
+
+
+def profiles(seed=0, n_items=9, n_terms=12):
+    rng = np.random.default_rng(seed)
+    counts = (rng.random((n_items, n_terms)) < 0.35).astype(float)
+    counts[4] = 0
+    return tfidf(csr_array(counts)), [f"t{t}" for t in range(n_terms)]
+
+
+def test_similar_items_are_the_largest_dot_products():
+    features, _ = profiles()
+    F = features.toarray()
+    asked = np.array([3, 0, 3, 4])
+    for k in (1, 4, 8, 11):
+        lists = similar_items(features, asked, k)
+        for row, i in enumerate(asked):
+            dots = [sum(a * b for a, b in zip(F[i], F[j])) for j in range(9)]
+            order = oracles.ranked_list(
+                np.round(dots, 12), [j == i for j in range(9)], k
+            )
+            assert lists.items[row].tolist() == order, "never the item itself"
+            n = min(k, 8)
+            np.testing.assert_allclose(
+                lists.scores[row, :n], [dots[j] for j in order[:n]], atol=1e-12
+            )
+    for wrong in (-1, 9):
+        with pytest.raises(IndexError, match=f"index {wrong} is out of range"):
+            similar_items(features, [0, wrong])
+        with pytest.raises(IndexError, match=f"index {wrong} is out of range"):
+            explain(features, [0, 1], wrong, ["t"] * 12)
+        with pytest.raises(IndexError, match=f"index {wrong} is out of range"):
+            explain(features, [wrong, 1], 0, ["t"] * 12)
+
+
+def test_an_explanation_is_the_score_taken_apart():
+    features, terms = profiles(1)
+    F = features.toarray()
+    data = Interactions(
+        user=[0, 0, 0, 0, 1],
+        item=[1, 3, 6, 4, 2],
+        value=[5.0, 3.0, 4.0, 1.0, 2.0],
+        time=[0, 1, 2, 3, 4],
+        user_ids=np.arange(2),
+        item_ids=np.arange(9),
+    )
+    model = ContentBased(features=features).fit(data)
+    liked = data.item[data.user == 0]
+    asked = 0
+    for item in range(9):
+        score = model.score([0])[0, item]
+        table = explain(features, liked, item, terms, n=20)
+        assert list(table) == ["item", "share", "because"]
+        if score == 0:
+            assert table.empty
+            continue
+        asked += 1
+        assert table.share.sum() == pytest.approx(1)
+        assert (np.diff(table.share) <= 0).all()
+        for found, share, because in table.itertuples(index=False):
+            part = F[found] * F[item]
+            # its dot product over the number of liked items is its part of the score
+            assert part.sum() / len(liked) == pytest.approx(share * score)
+            named = [terms.index(t) for t in because.split(", ")]
+            assert set(named) == set(np.flatnonzero(part)), "the shared terms, all"
+            assert (np.diff(part[named]) <= 1e-15).all(), "the heaviest first"
+        assert set(table.item) == {j for j in liked if F[j] @ F[item] > 0}
+        short = explain(features, liked, item, terms, n=2)
+        pd.testing.assert_frame_equal(short[["item", "share"]], table[:2].iloc[:, :2])
+        assert all(len(b.split(", ")) <= 2 for b in short.because)
+    assert asked > 5
+    assert explain(features, [], 0, terms).empty
+
+
+# -- ContentBased --------------------------------------------------------------------
+
+
+@settings(max_examples=50)
+@given(
+    strategies.interactions(min_rows=1),
+    st.sampled_from(["count", "rating"]),
+    st.integers(0, 100),
+)
+def test_content_based_is_the_loops(data, weighting, seed):
+    if not len(data):
+        return
+    F = np.random.default_rng(seed).normal(size=(data.n_items, 3)).round(3)
+    F[0] = 0
+    model = ContentBased(features=F, weighting=weighting).fit(data)
+    got, folded = model.score(np.arange(data.n_users)), model.score_history(data.csr)
+    for u in range(data.n_users):
+        own = {int(i): r for v, i, r in zip(data.user, data.item, data.value) if v == u}
+        profile = oracles.content_profile(own, F.tolist(), weighting)
+        expected = [sum(p * f for p, f in zip(profile, row)) for row in F]
+        np.testing.assert_allclose(got[u], expected, atol=1e-12)
+        np.testing.assert_allclose(folded[u], expected, atol=1e-12)
+
+
+def test_equal_ratings_say_nothing_whatever_the_rounding():
+    """The mean of three times 0.1 is not 0.1, but there is no taste in that."""
+    data = Interactions(
+        user=[0, 0, 0],
+        item=[0, 1, 2],
+        value=[0.1, 0.1, 0.1],
+        time=None,
+        user_ids=[0],
+        item_ids=np.arange(4),
+    )
+    assert np.mean(data.value) != 0.1
+    model = ContentBased(features=np.eye(4), weighting="rating").fit(data)
+    assert model.score([0]).tolist() == [[0.0] * 4]
+
+
+def test_disliked_items_push_away():
+    data = toy().interactions
+    features = tfidf(item_terms(toy().items, ["genres"], min_count=1)[0])
+    ben = data.user_index(["Ben"])
+    scores = ContentBased(features=features, weighting="rating").fit(data).score(ben)[0]
+    contact, dancing = data.item_index(["Contact", "Dirty Dancing"])
+    assert scores[contact] > 0 > scores[dancing], "science fiction, not romance"
+    plain = ContentBased(features=features).fit(data).score(ben)[0]
+    assert (plain >= 0).all()
+
+
+def test_other_users_do_not_matter():
+    data = toy().interactions
+    features = np.random.default_rng(0).random((6, 4))
+    for weighting in ("count", "rating"):
+        model = ContentBased(features=features, weighting=weighting)
+        everybody = model.fit(data).score([3])
+        alone = model.clone().fit(data.subset(data.user == 3)).score([3])
+        np.testing.assert_allclose(alone, everybody, rtol=1e-12)
+
+
+# -- ContentRidge --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reg", [0.05, 1.0, 30.0])
+@pytest.mark.parametrize("n_terms", [3, 40])
+def test_the_dual_is_scikit_learn_s_primal_ridge(reg, n_terms):
+    """Fewer features than ratings, and more."""
+    data = make_world(n_users=25, n_items=30, n_ratings=300).interactions
+    data = data.subset(data.user != 7)
+    F = np.random.default_rng(1).normal(size=(30, n_terms))
+    model = ContentRidge(features=F, reg=reg).fit(data)
+    bias = BiasModel().fit(data)
+    base = bias.score(np.arange(25))
+    scores = model.score(np.arange(25))
+    weights = model.X_ @ F
+    for u in range(25):
+        rows = data.user == u
+        if not rows.any():
+            np.testing.assert_allclose(scores[u], base[u], rtol=1e-12)
+            continue
+        residual = data.value[rows] - base[u, data.item[rows]]
+        primal = Ridge(alpha=reg, fit_intercept=False, solver="cholesky")
+        primal.fit(F[data.item[rows]], residual)
+        np.testing.assert_allclose(weights[u], primal.coef_, atol=1e-9)
+        np.testing.assert_allclose(scores[u], base[u] + F @ primal.coef_, atol=1e-9)
+    np.testing.assert_allclose(model.score_history(data.csr), scores, atol=1e-9)
+    np.testing.assert_allclose(
+        model.predict(data.user, data.item), scores[data.user, data.item], rtol=1e-12
+    )
+
+
+def test_whole_numbers_as_features_are_real_numbers():
+    """0/1 features in an integer or boolean array: the penalty is not rounded off."""
+    data = make_world(n_users=20, n_items=15, n_ratings=150).interactions
+    F = np.random.default_rng(0).random((15, 6)) < 0.5
+    for dtype in (bool, np.int64, np.float32):
+        for model in (
+            ContentRidge(features=F.astype(float), reg=0.7),
+            ContentBased(features=F.astype(float)),
+            FeatureAugmented(features=F.astype(float), reg=0.7),
+        ):
+            expected = model.fit(data).score([0, 5])
+            same = model.clone(features=F.astype(dtype)).fit(data)
+            np.testing.assert_allclose(same.score([0, 5]), expected, rtol=1e-12)
+
+
+def test_only_the_kernel_of_the_features_matters():
+    """A rotation of the features changes no score."""
+    data = make_world(n_users=20, n_items=15, n_ratings=150).interactions
+    rng = np.random.default_rng(0)
+    F, (rotation, _) = rng.normal(size=(15, 4)), np.linalg.qr(rng.normal(size=(4, 4)))
+    a, b = (
+        ContentRidge(features=X).fit(data).score(np.arange(20))
+        for X in (F, F @ rotation)
+    )
+    np.testing.assert_allclose(a, b, atol=1e-10)
+
+
+@pytest.mark.parametrize("make", [ContentBased, ContentRidge, FeatureAugmented])
+def test_an_item_without_ratings_is_ranked_by_its_content(make):
+    """Finite scores that differ between users; for others' bias they would not."""
+    world = make_world(n_users=60, n_items=40, n_ratings=1200)
+    data = world.interactions
+    cold = 11
+    model = make(features=world.features).fit(data.subset(data.item != cold))
+    scores = model.score(np.arange(60))
+    assert np.isfinite(scores).all()
+    taste = scores[:, cold]
+    if make is ContentRidge:
+        taste = taste - model.bias_.score(np.arange(60))[:, cold]
+    assert np.std(taste) > 1e-3
+    if make is not ContentRidge:  # those who pick its topic get it higher
+        of_topic = world.theta[:, world.topic_of_item[cold]]
+        assert np.corrcoef(taste, of_topic)[0, 1] > 0.5
+
+
+def test_content_ridge_finds_the_planted_weights():
+    rng = np.random.default_rng(0)
+    n_users, n_items, d = 60, 150, 5
+    F = rng.normal(size=(n_items, d))
+    W = rng.normal(size=(n_users, d))
+    user, item = np.nonzero(rng.random((n_users, n_items)) < 0.6)
+    value = 3 + np.sum(W[user] * F[item], axis=1) + 0.3 * rng.normal(size=len(user))
+    data = Interactions(
+        user=user,
+        item=item,
+        value=value,
+        time=None,
+        user_ids=np.arange(n_users),
+        item_ids=np.arange(n_items),
+    )
+    train, _, test = splits.user_holdout(data)
+    model = ContentRidge(features=F).fit(train)
+    found = model.X_ @ F
+    # what all users share sits in the item biases
+    np.testing.assert_allclose(found, W - W.mean(axis=0), atol=0.45)
+    for f in range(d):
+        assert np.corrcoef(found[:, f], W[:, f])[0, 1] > 0.98
+    frame = evaluate_ratings(model, test, clip=None)
+    # the item biases come first and take each item's raters for everybody: their error
+    # has variance d / raters, which the ridge regression cannot repair
+    raters = len(train) / n_items
+    reachable = np.sqrt(0.3**2 + d / raters)
+    assert rmse(frame.rating, frame.prediction) < 1.2 * reachable
+    bias = evaluate_ratings(BiasModel().fit(train), test, clip=None)
+    assert rmse(bias.rating, bias.prediction) > 3 * reachable
+
+
+def test_content_ridge_beats_its_bias_model_on_movielens(movielens):
+    fold = splits.k_fold(movielens.interactions)[0]
+    features = tfidf(item_terms(movielens.items, RICH_FIELDS)[0])
+    with threadpool_limits(1):
+        frame = evaluate_ratings(
+            ContentRidge(features=features).fit(fold.train), fold.test
+        )
+    bias = evaluate_ratings(BiasModel().fit(fold.train), fold.test)
+    ours, theirs = (rmse(f.rating, f.prediction) for f in (frame, bias))
+    assert ours < theirs - 0.03
+
+
+# -- features ------------------------------------------------------------------------
+
+
+def test_features_are_checked():
+    F = np.arange(6.0).reshape(3, 2)
+    got = check_features(F, 3)
+    assert isinstance(got, csr_array) and got.dtype == np.float64
+    np.testing.assert_array_equal(got.toarray(), F)
+    with pytest.raises(ValueError, match=r"features has shape \(3, 2\).*item, 4"):
+        check_features(F, 4)
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        check_features(F[:, 0], 3)
+    for wrong in (None, "abc", [["a"], ["b"], ["c"]], np.ones((3, 2, 2))):
+        with pytest.raises(ValueError, match="features must be a matrix of numbers"):
+            check_features(wrong, 3)
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="features holds NaN or infinite"):
+            check_features(np.full((3, 1), value), 3)
