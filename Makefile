@@ -14,7 +14,7 @@ EXTRAS_lab := book,deep,lab
 EXTRAS_test := book,deep,test
 EXTRAS_bench := bench,deep
 # Two workers on two cores: let neither start threads of its own for small products.
-ONE_THREAD := OPENBLAS_NUM_THREADS=1
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
 .PHONY: help book test lab notebooks lint bench leaderboard data clean

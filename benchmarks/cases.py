@@ -1,8 +1,8 @@
 """What is measured: each case prepares two runs of the same work, ours and a peer's.
 
 A run is a function without arguments that does the work and returns its score, so that
-a fast wrong answer shows. Preparation (loading, converting to the peer's format) is not
-timed.
+a fast wrong answer shows. Where only training is to be timed it returns a function that
+computes the score. Preparation (loading, converting to the peer's format) is not timed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,15 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from recsys_tutor import evaluate, metrics, splits
 from recsys_tutor.baselines import BiasModel, Popularity
+from recsys_tutor.data import Interactions
 from recsys_tutor.datasets import load_movielens_100k
+from recsys_tutor.implicit_mf import BPR, ImplicitALS
+from recsys_tutor.kernels import pair_dots
+from recsys_tutor.mf import BiasedMF, SVDpp, sgd_epoch
 from recsys_tutor.neighbors import ItemKNN, RatingKNN
 
 
@@ -41,6 +46,27 @@ def rating_fold():
     pairs = fold.test.to_frame()[["user", "item", "value"]]
     rows = list(pairs.itertuples(index=False, name=None))
     return fold, theirs.build_full_trainset(), rows
+
+
+def fit_surprise(algorithm, trainset, rows):
+    """Fit only; the score is left for later."""
+    algorithm.fit(trainset)
+
+    def score():
+        predictions = algorithm.test(rows)
+        return metrics.rmse([p.r_ui for p in predictions], [p.est for p in predictions])
+
+    return score
+
+
+def fit_ours(model, fold):
+    model.fit(fold.train)
+
+    def score():
+        frame = evaluate.evaluate_ratings(model, fold.test)
+        return metrics.rmse(frame.rating, frame.prediction)
+
+    return score
 
 
 def surprise_rmse(algorithm, trainset, rows) -> float:
@@ -142,6 +168,196 @@ def cosine_item_knn():
     return ours, peer
 
 
+def sgd_settings():
+    """The same 100 factors and 20 passes for everyone: enough work, not the best."""
+    return {"n_factors": 100, "n_epochs": 20, "learning_rate": 0.007, "reg": 0.1}
+
+
+def sgd_mf_surprise():
+    from surprise import SVD
+
+    fold, trainset, rows = rating_fold()
+    size = {"n_factors": 100, "n_epochs": 20, "init_std_dev": 0.03}
+    steps = {"lr_all": 0.007, "reg_all": 0.1, "random_state": 0}
+
+    def ours():
+        return fit_ours(BiasedMF(init_scale=0.03, **sgd_settings()), fold)
+
+    return ours, lambda: fit_surprise(SVD(**size, **steps), trainset, rows)
+
+
+def sgd_mf_cornac(same_work):
+    """One thread each; the peer's factors are float32, ours float64.
+
+    The peer visits the ratings in the order of the data and computes no objective; with
+    ``same_work`` our passes do the same, else it is the whole of our ``fit``.
+    """
+    from cornac.data import Dataset
+    from cornac.models import MF
+
+    fold, _, _ = rating_fold()
+    train, test = fold.train, fold.test
+    rows = zip(train.user, train.item, train.value, strict=True)
+    theirs = Dataset.build(list(rows))
+    known = [
+        n
+        for n, (u, i) in enumerate(zip(test.user, test.item, strict=True))
+        if u in theirs.uid_map and i in theirs.iid_map
+    ]
+    users = np.array([theirs.uid_map[u] for u in test.user[known]])
+    items = np.array([theirs.iid_map[i] for i in test.item[known]])
+    settings = {"learning_rate": 0.007, "lambda_reg": 0.1, "num_threads": 1}
+
+    def peer():
+        model = MF(k=100, max_iter=20, seed=0, verbose=False, **settings).fit(theirs)
+        scores = np.einsum("nf,nf->n", model.u_factors[users], model.i_factors[items])
+        scores += model.global_mean + model.u_biases[users] + model.i_biases[items]
+        return lambda: metrics.rmse(test.value[known], np.clip(scores, 1, 5))
+
+    def passes():
+        rng, mu = np.random.default_rng(0), train.value.mean()
+        b_u, b_i = np.zeros(train.n_users), np.zeros(train.n_items)
+        P = rng.normal(0, 0.01, (train.n_users, 100))
+        Q = rng.normal(0, 0.01, (train.n_items, 100))
+        ratings = train.user, train.item, train.value, np.arange(len(train))
+        for _ in range(20):
+            sgd_epoch(*ratings, mu, b_u, b_i, P, Q, 0.007, 0.1)
+        u, i = test.user[known], test.item[known]
+        scores = mu + b_u[u] + b_i[i] + pair_dots(P, Q, u, i)
+        return lambda: metrics.rmse(test.value[known], np.clip(scores, 1, 5))
+
+    def fit():
+        model = BiasedMF(init_scale=0.01, **sgd_settings()).fit(train)
+        scores = model.predict(test.user[known], test.item[known])
+        return lambda: metrics.rmse(test.value[known], np.clip(scores, 1, 5))
+
+    return passes if same_work else fit, peer
+
+
+def svdpp():
+    """The peer moves the y_j of a user at every rating, ours once per user."""
+    from surprise import SVDpp as PeerSVDpp
+
+    fold, trainset, rows = rating_fold()
+    size = {"n_factors": 20, "n_epochs": 5, "init_std_dev": 0.03}
+    steps = {"lr_all": 0.005, "reg_all": 0.1, "random_state": 0}
+    same = {"n_factors": 20, "n_epochs": 5, "learning_rate": 0.005, "reg": 0.1}
+
+    def ours():
+        return fit_ours(SVDpp(init_scale=0.03, reg_y=0.1, **same), fold)
+
+    def peer():
+        algorithm = PeerSVDpp(**size, **steps, cache_ratings=True)  # its faster way
+        return fit_surprise(algorithm, trainset, rows)
+
+    return ours, peer
+
+
+def top_n_split(n_ratings=None):
+    """MovieLens's main split, or made ratings with a popularity skew and no test."""
+    if n_ratings is None:
+        split = splits.item_stratified(load_movielens_100k(progress=False).interactions)
+        return split.train, split.test
+    return made_ratings(n_ratings), None
+
+
+def made_ratings(n_ratings, seed=0) -> Interactions:
+    """``n_ratings`` cells drawn with replacement, so a few fewer are left."""
+    rng = np.random.default_rng(seed)
+    n_users, n_items = n_ratings // 100, n_ratings // 500
+    user = rng.integers(0, n_users, n_ratings)
+    item = (n_items * rng.random(n_ratings) ** 2).astype(np.int64)
+    cells = np.unique(user * n_items + item)
+    user, item = np.divmod(cells, n_items)
+    ids = np.arange(n_users), np.arange(n_items)
+    return Interactions(user, item, np.ones(len(cells)), None, *ids)
+
+
+def factors_score(P, Q, b, train, test) -> float:
+    """NDCG@10 of ``P Q.T + b``; the mean score of a few cells when there is no test."""
+    if test is None:
+        return float(np.mean(P[:1000] @ Q[:1000].T + b[:1000]))
+    model = BPR(n_factors=1, n_epochs=1).fit(train)
+    model.P_, model.Q_, model.b_ = P, Q, b
+    return evaluate.evaluate(model, test).ndcg.mean()
+
+
+def implicit_als(n_factors, n_ratings=None):
+    """Ten iterations, two threads, exact solves on both sides, BLAS on one thread.
+
+    Confidences are matched. The peer has one penalty for all rows, here a size that
+    suits it, and works in float32, ours in float64; so scores differ a little.
+    """
+    from implicit.cpu.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+
+    train, test = top_n_split(n_ratings)
+    n_epochs = 10 if n_ratings is None else 2
+    weight = 0.3
+    X = csr_matrix(train.csr.astype(np.float32))
+    X.data[:] = 1 + 1 / weight  # it wants confidences with 1 for a missing cell
+    zero = np.zeros(train.n_items)
+
+    def ours():
+        model = ImplicitALS(n_factors=n_factors, n_epochs=n_epochs, unobserved=weight)
+        model.fit(train)
+        return lambda: factors_score(model.P_, model.Q_, zero, train, test)
+
+    def peer():
+        with threadpool_limits(1, "blas"):  # as it recommends
+            model = AlternatingLeastSquares(
+                factors=n_factors,
+                iterations=n_epochs,
+                regularization=30.0,
+                use_cg=False,
+                num_threads=2,
+                random_state=0,
+            )
+            model.fit(X, show_progress=False)
+        factors = model.user_factors.astype(float), model.item_factors.astype(float)
+        return lambda: factors_score(*factors, zero, train, test)
+
+    return ours, peer
+
+
+def bpr(num_threads, n_ratings=None):
+    """Ten epochs of 128 factors and a bias, negatives in proportion to popularity.
+
+    The peer draws them so; one that the user has makes it skip the triple, ours is
+    drawn again. It starts from smaller factors, in float32. Its ``num_threads`` write
+    to the same factors without locks, so two fits differ. Ours has one thread and
+    float64, and is the slower: four tenths of its time go into drawing until no
+    negative is a positive, three into the steps, two into the objective of every epoch.
+    """
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
+    from scipy.sparse import csr_matrix
+
+    train, test = top_n_split(n_ratings)
+    n_epochs = 10 if n_ratings is None else 1
+    X = csr_matrix(train.binarize().csr)
+    same = {"learning_rate": 0.05, "random_state": 0}
+
+    def ours():
+        model = BPR(
+            n_factors=128, n_epochs=n_epochs, reg=0.02, popular_negatives=1.0, **same
+        ).fit(train)
+        return lambda: factors_score(model.P_, model.Q_, model.b_, train, test)
+
+    def peer():
+        model = BayesianPersonalizedRanking(
+            factors=128,
+            iterations=n_epochs,
+            regularization=0.02,
+            num_threads=num_threads,
+            **same,
+        )
+        model.fit(X, show_progress=False)
+        P, Q = model.user_factors.astype(float), model.item_factors.astype(float)
+        return lambda: factors_score(P, Q, np.zeros(len(Q)), train, test)
+
+    return ours, peer
+
+
 CASES = (
     Case("Bias model, 20 passes", "scikit-surprise BaselineOnly", "RMSE", bias_model),
     Case("Ranking metrics, all users", "pytrec-eval", "NDCG@10", ranking_metrics),
@@ -162,5 +378,35 @@ CASES = (
         "implicit CosineRecommender",
         "mean score",
         cosine_item_knn,
+    ),
+    Case("SGD MF, f 100", "scikit-surprise SVD", "RMSE", sgd_mf_surprise),
+    Case("SGD MF, f 100", "cornac MF", "RMSE", partial(sgd_mf_cornac, False)),
+    Case("SGD passes only, f 100", "cornac MF", "RMSE", partial(sgd_mf_cornac, True)),
+    Case("SVD++, f 20", "scikit-surprise SVDpp", "RMSE", svdpp),
+    Case("Implicit ALS, f 16", "implicit", "NDCG@10", partial(implicit_als, 16)),
+    Case("Implicit ALS, f 64", "implicit", "NDCG@10", partial(implicit_als, 64)),
+    Case("BPR, f 128", "implicit, 1 thread", "NDCG@10", partial(bpr, 1)),
+    Case("BPR, f 128", "implicit, 2 threads", "NDCG@10", partial(bpr, 2)),
+)
+
+TEN_MILLION = 10_000_000
+LARGE = (
+    Case(
+        "Implicit ALS, f 16, 10 M made ratings",
+        "implicit",
+        "mean score",
+        partial(implicit_als, 16, TEN_MILLION),
+    ),
+    Case(
+        "Implicit ALS, f 64, 10 M made ratings",
+        "implicit",
+        "mean score",
+        partial(implicit_als, 64, TEN_MILLION),
+    ),
+    Case(
+        "BPR, f 128, 10 M made ratings",
+        "implicit, 2 threads",
+        "mean score",
+        partial(bpr, 2, TEN_MILLION),
     ),
 )

@@ -20,22 +20,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, LARGE
 from recsys_tutor.leaderboard import peak_mb
 
 HERE = Path(__file__).parent
-PACKAGES = ("numpy", "scipy", "numba", "scikit-surprise", "implicit")
+PACKAGES = ("numpy", "scipy", "numba", "scikit-surprise", "implicit", "cornac")
 
 
 def measure(number: int, repeats: int) -> dict:
     """Run a case ``repeats`` times, after one run of each side that is not counted."""
-    case = CASES[number]
+    case = (CASES + LARGE)[number]
     ours, peer = case.prepare()
     row = {"case": case.name, "peer": case.peer, "score": case.score}
     for side, run in (("ours", ours), ("peer", peer)):
         before = peak_mb(reset=True)
-        row[f"{side} score"] = round(float(run()), 4)
+        score = run()
         after = peak_mb()
+        score = score() if callable(score) else score
+        row[f"{side} score"] = round(float(score), 4)
         row[f"{side} MB"] = None if before is None else round(after - before, 1)
     seconds = {"ours": [], "peer": []}
     for _ in range(repeats):
@@ -68,14 +70,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--large", action="store_true", help="10 M made ratings too")
     options = parser.parse_args()
     rows = []
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(CASES + LARGE if options.large else CASES):
         if options.only.lower() not in case.name.lower():
             continue
         print(f"{case.name} ...", flush=True)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            rows.append(pool.submit(measure, number, options.repeats).result())
+            repeats = 2 if case in LARGE else options.repeats
+            rows.append(pool.submit(measure, number, repeats).result())
     with pd.option_context("display.width", 200, "display.max_columns", None):
         print(table(rows).round(3))
     if not options.only:

@@ -53,6 +53,8 @@ from recsys_tutor.data import Interactions, Split
 from recsys_tutor.datasets import load_movielens_100k
 from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
+from recsys_tutor.implicit_mf import BPR, ImplicitALS
+from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 
 __all__ = [
@@ -116,6 +118,12 @@ ENTRIES = (
     Entry("Content ridge", _content_ridge, ("rating",)),
     Entry("EASE + content", _ease_with_content, LISTS),
     Entry("EASE + content, summed", _ease_plus_content, LISTS),
+    Entry("MF, ALS", ExplicitALS(), ("rating",)),
+    Entry("MF, SGD", BiasedMF(), ("rating", "ranking")),
+    Entry("SVD++", SVDpp(), ("rating",)),
+    Entry("PureSVD", TruncatedSVD(), LISTS),
+    Entry("Implicit ALS", ImplicitALS(), LISTS),
+    Entry("BPR", BPR(), LISTS),
 )
 
 

@@ -303,3 +303,123 @@ def cascade_list(first, second, seen, n_candidates):
     )
     candidates = sorted(by_first[:n_candidates], key=lambda i: (-second[i], i))
     return candidates + by_first[n_candidates:] + sorted(seen)
+
+
+# -- factorizations: one rating, one factor at a time --------------------------------
+
+
+def dot(x, y):
+    return sum(a * b for a, b in zip(x, y, strict=True))
+
+
+def sgd_pass(rows, mu, b_u, b_i, P, Q, rate, reg, biased=True):
+    """One pass over ``rows`` of (u, i, r); lists in, lists changed. Sum of e²."""
+    total = 0.0
+    for u, i, r in rows:
+        e = r - (mu + b_u[u] + b_i[i] + dot(P[u], Q[i]))
+        total += e * e
+        old_p, old_q = list(P[u]), list(Q[i])
+        if biased:
+            b_u[u] = b_u[u] + rate * (e - reg * b_u[u])
+            b_i[i] = b_i[i] + rate * (e - reg * b_i[i])
+        P[u] = [p + rate * (e * q - reg * p) for p, q in zip(old_p, old_q, strict=True)]
+        Q[i] = [q + rate * (e * p - reg * q) for p, q in zip(old_p, old_q, strict=True)]
+    return total
+
+
+def svdpp_pass(visits, mu, b_u, b_i, P, Q, Y, rate, reg, reg_y):
+    """One pass over ``visits``, a list of (u, [(i, r), ...]). Sum of e²."""
+    total = 0.0
+    for u, rows in visits:
+        if not rows:
+            continue
+        scale = 1 / math.sqrt(len(rows))
+        implicit = [scale * sum(column) for column in zip(*(Y[i] for i, _ in rows))]
+        steps = [0.0] * len(implicit)
+        for i, r in rows:
+            z = [p + s for p, s in zip(P[u], implicit, strict=True)]
+            e = r - (mu + b_u[u] + b_i[i] + dot(z, Q[i]))
+            total += e * e
+            steps = [s + e * q for s, q in zip(steps, Q[i], strict=True)]
+            b_u[u] = b_u[u] + rate * (e - reg * b_u[u])
+            b_i[i] = b_i[i] + rate * (e - reg * b_i[i])
+            q_old = list(Q[i])
+            Q[i] = [q + rate * (e * s - reg * q) for q, s in zip(q_old, z, strict=True)]
+            P[u] = [
+                p + rate * (e * q - reg * p) for p, q in zip(P[u], q_old, strict=True)
+            ]
+        for j, _ in rows:
+            Y[j] = [
+                y + rate * (scale * s - len(rows) * reg_y * y)
+                for y, s in zip(Y[j], steps, strict=True)
+            ]
+    return total
+
+
+def svdpp_objective(rows, mu, b_u, b_i, P, Q, Y, reg, reg_y):
+    """The stated objective of SVD++, a rating at a time."""
+    total = 0.0
+    for u, i, r in rows:
+        own = [j for v, j, _ in rows if v == u]
+        z = list(P[u])
+        for j in own:
+            z = [a + y / math.sqrt(len(own)) for a, y in zip(z, Y[j], strict=True)]
+        e = r - mu - b_u[u] - b_i[i] - dot(z, Q[i])
+        size = b_u[u] ** 2 + b_i[i] ** 2 + dot(P[u], P[u]) + dot(Q[i], Q[i])
+        total += 0.5 * (e * e + reg * size + reg_y * sum(dot(Y[j], Y[j]) for j in own))
+    return total
+
+
+def implicit_objective(X, P, Q, unobserved, reg):
+    """Implicit ALS over a dense 0/1 matrix, every cell visited."""
+    n_users, n_items = X.shape
+    total = 0.0
+    for u in range(n_users):
+        for i in range(n_items):
+            s = dot(P[u], Q[i])
+            total += unobserved * s * s
+            if X[u, i]:
+                total += X[u, i] * (1 - s) ** 2
+            weight = float(X[u, i] > 0) + unobserved
+            total += reg * weight * (dot(P[u], P[u]) + dot(Q[i], Q[i]))
+    return total
+
+
+def implicit_rows(X, Q, unobserved, reg):
+    """Rows of P by dense weighted least squares over all cells.
+
+    Each cell is one equation ``s = 0`` of weight ``unobserved``; an entry is one more,
+    ``s = 1`` of weight ``x``; the penalty is f more.
+    """
+    P = np.zeros((len(X), Q.shape[1]))
+    for u, row in enumerate(X):
+        own = np.flatnonzero(row)
+        penalty = reg * (len(own) + unobserved * len(row))
+        A = np.vstack(
+            [
+                math.sqrt(unobserved) * Q,
+                np.sqrt(row[own])[:, None] * Q[own],
+                math.sqrt(penalty) * np.eye(Q.shape[1]),
+            ]
+        )
+        y = np.concatenate([np.zeros(len(row)), np.sqrt(row[own])])
+        y = np.concatenate([y, np.zeros(Q.shape[1])])
+        P[u] = np.linalg.lstsq(A, y, rcond=None)[0]
+    return P
+
+
+def bpr_pass(rows, b, P, Q, rate, reg):
+    """One pass over ``rows`` of (u, i, j): u has i, not j. Triples in order before."""
+    in_order = 0
+    for u, i, j in rows:
+        x = b[i] + dot(P[u], Q[i]) - b[j] - dot(P[u], Q[j])
+        in_order += x > 0
+        g = 1 - 1 / (1 + math.exp(-x))
+        p, q_i, q_j = list(P[u]), list(Q[i]), list(Q[j])
+        b[i] = b[i] + rate * (g - reg * b[i])
+        b[j] = b[j] + rate * (-g - reg * b[j])
+        for f in range(len(p)):
+            P[u][f] = p[f] + rate * (g * (q_i[f] - q_j[f]) - reg * p[f])
+            Q[i][f] = q_i[f] + rate * (g * p[f] - reg * q_i[f])
+            Q[j][f] = q_j[f] + rate * (-g * p[f] - reg * q_j[f])
+    return in_order

@@ -34,6 +34,8 @@ from recsys_tutor.hybrid import (
     Switching,
     Weighted,
 )
+from recsys_tutor.implicit_mf import BPR, ImplicitALS
+from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 
 
@@ -139,6 +141,22 @@ NO_TIES = "breaks ties of its parts by index"
 
 SAME_LIST = "scores every user's items alike, so a user's own taste cannot show"
 
+DRAWN_START = {"relabelling": "starts at factors drawn in the order of the indices"}
+EXACT_STEP = {"divergence": "each half step is the exact minimiser"}
+FACTORS_EFFECTS = {"n_factors": 1, "n_epochs": 2, "init_scale": 0.5, "random_state": 1}
+FACTORS_INVALID = {
+    "n_factors": WRONG_COUNT,
+    "n_epochs": WRONG_COUNT,
+    "init_scale": WRONG_POSITIVE,
+}
+SGD = {
+    "effects": {**FACTORS_EFFECTS, "learning_rate": 0.01, "reg": 0.5},
+    "invalid": {**FACTORS_INVALID, "learning_rate": WRONG_POSITIVE, "reg": WRONG_REG},
+    "iterative": True,
+    "diverges": {"learning_rate": 1e6, "n_epochs": 50},
+    "exempt": DRAWN_START,
+}
+
 MODELS = [
     ModelCase(
         Random(),
@@ -237,6 +255,64 @@ MODELS = [
         },
         history=True,
         per_data=item_features,
+    ),
+    ModelCase(
+        TruncatedSVD(n_factors=2),
+        effects={"n_factors": 1, "fill": "mean"},
+        invalid={"n_factors": (*WRONG_COUNT, 7), "fill": ("median", None, 0)},
+        rating=True,
+        history=True,
+    ),
+    ModelCase(
+        BiasedMF(n_factors=2, n_epochs=60, learning_rate=0.05, reg=0.02),
+        rating=True,
+        **SGD,
+    ),
+    ModelCase(
+        FunkSVD(n_factors=3, n_epochs=60, learning_rate=0.05, reg=0.02),
+        rating=True,
+        **SGD,
+    ),
+    ModelCase(
+        SVDpp(n_factors=2, n_epochs=60, learning_rate=0.05, reg=0.02),
+        rating=True,
+        **{
+            **SGD,
+            "effects": {**SGD["effects"], "reg_y": 0.5},
+            "invalid": {**SGD["invalid"], "reg_y": WRONG_REG},
+        },
+    ),
+    ModelCase(
+        ExplicitALS(n_factors=2, n_epochs=5, reg=0.1),
+        effects={**FACTORS_EFFECTS, "reg": 2.0, "reg_u": 0.5, "reg_i": 9.0},
+        invalid={
+            **FACTORS_INVALID,
+            "reg": WRONG_POSITIVE,
+            "reg_u": WRONG_REG,
+            "reg_i": WRONG_REG,
+        },
+        rating=True,
+        iterative=True,
+        exempt={**DRAWN_START, **EXACT_STEP},
+    ),
+    ModelCase(
+        ImplicitALS(n_factors=2, n_epochs=5),
+        effects={**FACTORS_EFFECTS, "unobserved": 0.9, "reg": 0.1},
+        invalid={
+            **FACTORS_INVALID,
+            "unobserved": WRONG_POSITIVE,
+            "reg": WRONG_POSITIVE,
+        },
+        iterative=True,
+        exempt={**DRAWN_START, **EXACT_STEP},
+    ),
+    ModelCase(
+        BPR(n_factors=2, n_epochs=60, learning_rate=0.05, reg=0.02),
+        **{
+            **SGD,
+            "effects": {**SGD["effects"], "popular_negatives": 1.0},
+            "invalid": {**SGD["invalid"], "popular_negatives": WRONG_REG},
+        },
     ),
     ModelCase(
         Weighted(models=PARTS),

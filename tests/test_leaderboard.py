@@ -18,6 +18,7 @@ from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.content import RICH_FIELDS, item_terms, tfidf
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.hybrid import FeatureAugmented
+from recsys_tutor.implicit_mf import ImplicitALS
 from recsys_tutor.leaderboard import (
     ENTRIES,
     TASKS,
@@ -29,6 +30,7 @@ from recsys_tutor.leaderboard import (
     task_splits,
 )
 from recsys_tutor.metrics import mae, rmse
+from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
 from recsys_tutor.worlds import make_world
 
@@ -423,6 +425,10 @@ def ease_with_content(items):
         ("ranking", "EASE", "seed 42", EASE()),
         ("ranking", "EASE + content", "seed 42", ease_with_content),
         ("rating", "Item-kNN, residuals", "fold 1", RatingKNN()),
+        ("rating", "MF, ALS", "fold 1", ExplicitALS()),
+        ("rating", "MF, SGD", "fold 1", BiasedMF()),
+        ("ranking", "PureSVD", "seed 42", TruncatedSVD()),
+        ("ranking", "Implicit ALS", "seed 42", ImplicitALS(random_state=42)),
     ],
 )
 def test_rows_of_the_book_are_what_the_code_gives(

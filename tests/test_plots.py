@@ -187,7 +187,8 @@ def test_curves_refuse_more_lines_than_colours():
 LAYERS = [
     {"data"},
     {"base"},
-    {"splits", "metrics", "worlds", "training", "ratings_csv", "movielens_ids"},
+    {"splits", "metrics", "worlds", "training", "kernels"}
+    | {"ratings_csv", "movielens_ids"},
     {"datasets", "baselines", "neighbors", "content", "mf", "implicit_mf"}
     | {"bayesian", "plsa", "neural", "sequential", "hybrid"},
     {"evaluate"},
@@ -198,6 +199,7 @@ LAYERS = [
 BETWEEN_MODELS = {
     "neighbors": {"baselines"},
     "content": {"baselines"},
+    "mf": {"baselines"},
     "hybrid": None,
     "neural": {"mf"},
     "sequential": {"neural"},

@@ -1,0 +1,367 @@
+"""Matrix factorization for ranking: implicit ALS and BPR.
+
+Both learn from the 0/1 matrix ``X`` of who has what, and differ in what a missing cell
+says: "probably not" with a small weight for all of them (ALS), or "less than what was
+taken" for sampled ones (BPR).
+
+Chapter: 09 Implicit feedback.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy.sparse import csr_array
+
+from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.kernels import (
+    SUMS_IN_ANY_ORDER,
+    check_factors,
+    is_stored,
+    one_blas_thread,
+    pair_dots,
+    ridge_rows,
+)
+
+__all__ = [
+    "BPR",
+    "ImplicitALS",
+    "bpr_epoch",
+    "bpr_objective",
+    "implicit_als_objective",
+    "sample_negatives",
+    "weighted_als_half_step",
+]
+
+
+# -- weighted least squares over all cells --------------------------------------------
+
+
+def weighted_als_half_step(
+    X: csr_array, Q: np.ndarray, unobserved: float, reg: float
+) -> np.ndarray:
+    """The best user factors for fixed item factors, all cells counted.
+
+    ``p_u = (Q_u.T C_u Q_u + unobserved · Q.T Q + reg_u · I)⁻¹ Q_u.T C_u 1`` with the
+    confidences ``C_u = diag(x_u)`` of the stored entries, and
+    ``reg_u = reg · (|I_u| + unobserved · n_items)``. The Gram matrix ``Q.T Q`` stands
+    in for the sum over all items and is computed once (chapter 09, eq-ials-step).
+
+    Parameters
+    ----------
+    X : (n_users, n_items) csr_array
+        Stored entries: confidence on top of ``unobserved``; 1 each for plain 0/1 data.
+    Q : (n_items, f) float64
+    unobserved : float > 0
+        Weight of every cell's pull to 0.
+    reg : float
+
+    Returns
+    -------
+    P : (n_users, f) float64
+        Zero for a user without entries.
+
+    Raises
+    ------
+    ValueError
+        ``Q`` has not one row per column of ``X``.
+
+    Notes
+    -----
+    Cost O(nnz · f² + n_users · f³ + n_items · f²).
+    """
+    check_factors(X, Q)
+    reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[1])
+    ones = np.ones(X.nnz)
+    with one_blas_thread():
+        gram = unobserved * (Q.T @ Q)
+        return ridge_rows(X.indptr, X.indices, X.data, ones, Q, gram, reg_u)
+
+
+def implicit_als_objective(X, P, Q, unobserved, reg) -> float:
+    """``sum over entries c (1 - s)² + unobserved · sum over all cells s²`` + penalty.
+
+    With ``s = p_u · q_i``, and the penalty ``reg`` times
+    ``sum_u (|I_u| + unobserved · n_items) |p_u|²`` plus the same for items with
+    ``|U_i|`` and ``n_users`` (chapter 09, eq-ials-objective). Cost
+    O(nnz · f + f² · (n_users + n_items)).
+    """
+    row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    s = pair_dots(P, Q, row, X.indices)
+    loss = np.sum(X.data * (1 - s) ** 2)
+    loss += unobserved * np.sum((P.T @ P) * (Q.T @ Q))
+    n_u = np.diff(X.indptr) + unobserved * X.shape[1]
+    n_i = np.bincount(X.indices, minlength=X.shape[1]) + unobserved * X.shape[0]
+    loss += reg * (n_u @ np.sum(P**2, axis=1) + n_i @ np.sum(Q**2, axis=1))
+    return float(loss)
+
+
+class ImplicitALS(Recommender):
+    """Factors of the 0/1 matrix by least squares over **all** its cells.
+
+    Rule: ``s(u, i) = p_u · q_i``; objective :func:`implicit_als_objective`, which falls
+    with every :func:`weighted_als_half_step`. A missing cell weighs ``unobserved``, an
+    entry ``1 + unobserved``: the confidences 1 and ``1 + alpha`` of Hu, Koren and
+    Volinsky (2008) with ``alpha = 1 / unobserved``, times ``unobserved``. Their target
+    of an entry is 1, here ``1 / (1 + unobserved)``; for the same ``Q`` and penalty
+    their ``P`` is this one times ``1 + unobserved``, so the order of items is the same.
+
+    Parameters
+    ----------
+    n_factors, n_epochs : int
+    unobserved : float > 0
+    reg : float
+        Penalty of a factor vector per weight it takes part in (Rendle's form).
+    init_scale : float
+        Standard deviation of the initial item factors, divided by ``sqrt(n_factors)``.
+    random_state : int, Generator or None
+
+    Attributes
+    ----------
+    P_, Q_ : (n_users, n_factors), (n_items, n_factors) float64
+
+    Notes
+    -----
+    Cost O(n_epochs · (n_ratings f² + (n_users + n_items) f³)). Sources: Hu, Koren and
+    Volinsky (2008); Rendle, Krichene, Zhang and Koren (2022). Chapter 09.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=16,
+        n_epochs=15,
+        unobserved=0.3,
+        reg=0.01,
+        init_scale=0.1,
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.unobserved = unobserved
+        self.reg = reg
+        self.init_scale = init_scale
+        self.random_state = random_state
+
+    def _check(self):
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("n_epochs", self.n_epochs, low=1, whole=True)
+        check_number("unobserved", self.unobserved, low=0, strict=True)
+        check_number("reg", self.reg, low=0, strict=True)
+        check_number("init_scale", self.init_scale, low=0, strict=True)
+
+    def _fit(self, train, callback):
+        rng = np.random.default_rng(self.random_state)
+        X = train.binarize().csr
+        Xt = X.T.tocsr()
+        size = self.init_scale / np.sqrt(self.n_factors)
+        self.Q_ = rng.normal(0, size, (train.n_items, self.n_factors))
+        for _ in range(self.n_epochs):
+            self.P_ = weighted_als_half_step(X, self.Q_, self.unobserved, self.reg)
+            self.Q_ = weighted_als_half_step(Xt, self.P_, self.unobserved, self.reg)
+            loss = implicit_als_objective(
+                X, self.P_, self.Q_, self.unobserved, self.reg
+            )
+            if self._end_epoch(callback, loss):
+                break
+
+    def _score_users(self, users):
+        return self.P_[users] @ self.Q_.T
+
+    def _score_history(self, X):
+        ones = csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
+        return weighted_als_half_step(ones, self.Q_, self.unobserved, self.reg) @ (
+            self.Q_.T
+        )
+
+
+# -- Bayesian personalised ranking -----------------------------------------------------
+
+
+def sample_negatives(rng, user, X: csr_array, *, weights=None) -> np.ndarray:
+    """An item for each of ``user`` that the user does not have.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    user : (n,) int64
+        Each must lack at least one item.
+    X : (n_users, n_items) csr_array
+        What users have.
+    weights : (n_items,) > 0, optional
+        Draw items in proportion to these; default: all alike.
+
+    Returns
+    -------
+    (n,) int64
+
+    Raises
+    ------
+    ValueError
+        A user has all items; ``weights`` are not one positive number per item.
+
+    Notes
+    -----
+    Rejection: draw for all, draw again for those that hit a positive. Expected cost
+    O(n log n_ratings) per round.
+    """
+    n_items = X.shape[1]
+    full = np.diff(X.indptr)[user] >= n_items
+    if full.any():
+        raise ValueError(
+            f"user {user[full][0]} has all {n_items} items, so there is no negative to "
+            "draw: leave such users out"
+        )
+    if weights is not None:
+        weights = np.asarray(weights)
+        if weights.shape != (n_items,) or not (weights > 0).all():
+            raise ValueError(
+                f"weights must be {n_items} positive numbers, one per item, got an "
+                f"array of shape {weights.shape} with minimum {weights.min()}"
+            )
+        cumulative = np.cumsum(weights)
+    indptr, indices = X.indptr, X.sorted_indices().indices
+    item = np.empty(len(user), dtype=np.int64)
+    wrong = np.arange(len(user))
+    while len(wrong):
+        if weights is None:
+            item[wrong] = rng.integers(0, n_items, len(wrong))
+        else:
+            draws = rng.random(len(wrong)) * cumulative[-1]
+            item[wrong] = np.searchsorted(cumulative, draws, side="right")
+        wrong = wrong[is_stored(indptr, indices, user[wrong], item[wrong])]
+    return item
+
+
+@njit(fastmath=SUMS_IN_ANY_ORDER)
+def bpr_epoch(user, positive, negative, b, P, Q, learning_rate, reg):
+    """One pass of BPR over triples; changes ``b, P, Q`` in place.
+
+    With ``x = s(u, i) - s(u, j)`` and ``g = 1 - sigma(x)``, the steps
+    ``p_u += lr (g (q_i - q_j) - reg p_u)``, ``q_i += lr (g p_u - reg q_i)``,
+    ``q_j += lr (-g p_u - reg q_j)`` and the same for the item biases are gradient steps
+    on ``-ln sigma(x) + ½ reg (|p_u|² + |q_i|² + |q_j|² + b_i² + b_j²)`` (chapter 09,
+    eq-bpr-step).
+
+    Parameters
+    ----------
+    user, positive, negative : (n,) int64
+    b, P, Q : (n_items,), (n_users, f), (n_items, f) float64
+
+    Returns
+    -------
+    int
+        Triples with ``x > 0`` before their step; their share estimates the AUC.
+
+    Notes
+    -----
+    Cost O(len(user) · f).
+    """
+    in_order = 0
+    for n in range(len(user)):
+        u, i, j = user[n], positive[n], negative[n]
+        p, q_i, q_j = P[u], Q[i], Q[j]
+        x = b[i] - b[j]
+        for f in range(len(p)):
+            x += p[f] * (q_i[f] - q_j[f])
+        in_order += x > 0
+        g = 1.0 / (1.0 + np.exp(x))
+        b[i] += learning_rate * (g - reg * b[i])
+        b[j] += learning_rate * (-g - reg * b[j])
+        for f in range(len(p)):
+            p_old, i_old, j_old = p[f], q_i[f], q_j[f]
+            p[f] = p_old + learning_rate * (g * (i_old - j_old) - reg * p_old)
+            q_i[f] = i_old + learning_rate * (g * p_old - reg * i_old)
+            q_j[f] = j_old + learning_rate * (-g * p_old - reg * j_old)
+    return in_order
+
+
+def bpr_objective(user, positive, negative, b, P, Q, reg) -> float:
+    """Sum over triples of the loss in :func:`bpr_epoch`, penalties included."""
+    x = b[positive] - b[negative]
+    x += pair_dots(P, Q, user, positive) - pair_dots(P, Q, user, negative)
+    size_i = b**2 + np.einsum("if,if->i", Q, Q)
+    size = np.bincount(user, minlength=len(P)) @ np.einsum("uf,uf->u", P, P)
+    size += np.bincount(np.append(positive, negative), minlength=len(Q)) @ size_i
+    return float(np.sum(np.logaddexp(0.0, -x)) + 0.5 * reg * size)
+
+
+class BPR(Recommender):
+    """Factors trained so that an item a user has scores above one they lack.
+
+    Rule: ``s(u, i) = b_i + p_u · q_i``. Objective: :func:`bpr_objective` over triples
+    (user, item they have, item they lack), the last drawn anew each epoch by
+    :func:`sample_negatives`; ``history_`` records it on the epoch's own triples, after
+    the epoch.
+
+    Parameters
+    ----------
+    n_factors, n_epochs : int
+    learning_rate, reg : float
+    popular_negatives : float
+        Negatives are drawn in proportion to ``count^popular_negatives``; 0 draws all
+        items alike.
+    init_scale : float
+    random_state : int, Generator or None
+
+    Attributes
+    ----------
+    b_ : (n_items,)
+    P_, Q_ : (n_users, n_factors), (n_items, n_factors) float64
+
+    Notes
+    -----
+    Cost O(n_epochs · n_ratings · n_factors). Source: Rendle et al. (2009). Chapter 09.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=128,
+        n_epochs=250,
+        learning_rate=0.01,
+        reg=0.03,
+        popular_negatives=0.0,
+        init_scale=0.1,
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.reg = reg
+        self.popular_negatives = popular_negatives
+        self.init_scale = init_scale
+        self.random_state = random_state
+
+    def _check(self):
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("n_epochs", self.n_epochs, low=1, whole=True)
+        check_number("learning_rate", self.learning_rate, low=0, strict=True)
+        check_number("reg", self.reg, low=0)
+        check_number("popular_negatives", self.popular_negatives, low=0)
+        check_number("init_scale", self.init_scale, low=0, strict=True)
+
+    def _fit(self, train, callback):
+        rng = np.random.default_rng(self.random_state)
+        X = train.binarize().csr
+        size = self.init_scale
+        self.b_ = np.zeros(train.n_items)
+        self.P_ = rng.normal(0, size, (train.n_users, self.n_factors))
+        self.Q_ = rng.normal(0, size, (train.n_items, self.n_factors))
+        weights = None
+        if self.popular_negatives:
+            count = np.bincount(train.item, minlength=train.n_items)
+            weights = np.maximum(count, 1.0) ** self.popular_negatives
+        lacks = np.diff(X.indptr)[train.user] < train.n_items
+        for _ in range(self.n_epochs):
+            order = rng.permutation(np.flatnonzero(lacks))
+            user, positive = train.user[order], train.item[order]
+            triples = user, positive, sample_negatives(rng, user, X, weights=weights)
+            parameters = self.b_, self.P_, self.Q_
+            bpr_epoch(*triples, *parameters, self.learning_rate, self.reg)
+            loss = bpr_objective(*triples, *parameters, self.reg)
+            if self._end_epoch(callback, loss):
+                break
+
+    def _score_users(self, users):
+        return self.b_ + self.P_[users] @ self.Q_.T

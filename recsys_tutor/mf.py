@@ -1,0 +1,599 @@
+"""Matrix factorization for ratings: SVD, stochastic gradient descent, least squares.
+
+A rating is predicted by ``mu + b_u + b_i + p_u · q_i``: row ``u`` of ``P`` (n_users, f)
+and row ``i`` of ``Q`` (n_items, f), so that ``R`` is approximated by ``P @ Q.T``.
+
+Chapters: 07 Matrix factorization (the mathematics), 08 (the practice).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import svds
+
+from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.baselines import BiasModel
+from recsys_tutor.kernels import (
+    SUMS_IN_ANY_ORDER,
+    check_factors,
+    one_blas_thread,
+    pair_dots,
+    ridge_rows,
+)
+
+__all__ = [
+    "BiasedMF",
+    "ExplicitALS",
+    "FunkSVD",
+    "SVDpp",
+    "TruncatedSVD",
+    "als_half_step",
+    "als_objective",
+    "sgd_epoch",
+    "sgd_objective",
+    "svdpp_epoch",
+    "svdpp_user_factors",
+]
+
+
+# -- singular value decomposition ------------------------------------------------------
+
+
+class TruncatedSVD(Recommender):
+    """The best rank-``n_factors`` approximation of the matrix with its holes filled.
+
+    Rule: ``r_hat = (fill + U S V.T)[u, i]`` with the truncated SVD of ``R - fill`` on
+    the rated cells and 0 elsewhere. By Eckart and Young it minimises the Frobenius
+    distance to that **filled** matrix, holes included (chapter 07, eq-mf-eckart-young).
+
+    Parameters
+    ----------
+    n_factors : int
+        Less than the number of users and of items.
+    fill : {"zero", "mean"}
+        What a hole is taken for: 0, or the item's mean rating (the global mean for an
+        item without ratings).
+
+    Attributes
+    ----------
+    P_ : (n_users, n_factors) float64, ``U S``
+    Q_ : (n_items, n_factors) float64, ``V``
+    singular_values_ : (n_factors,) float64, falling
+
+    Notes
+    -----
+    Cost O(n_ratings · n_factors) per Lanczos step (ARPACK), memory
+    O((n_users + n_items) · n_factors). With ``fill="zero"`` a fair ranker, called
+    PureSVD by Cremonesi, Koren and Turrin (2010), and a useless predictor of ratings.
+    """
+
+    def __init__(self, *, n_factors=12, fill="zero"):
+        self.n_factors = n_factors
+        self.fill = fill
+
+    def _check(self):
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        if self.fill not in ("zero", "mean"):
+            raise ValueError(f"fill must be 'zero' or 'mean', got {self.fill!r}")
+
+    def _fit(self, train, callback):
+        check_number("n_factors", self.n_factors, high=min(train.shape) - 1)
+        self.fill_ = np.zeros(train.n_items)
+        if self.fill == "mean":
+            count = np.bincount(train.item, minlength=train.n_items)
+            total = np.bincount(train.item, train.value, train.n_items)
+            self.fill_ = np.where(
+                count > 0, total / np.maximum(count, 1), train.value.mean()
+            )
+        values = train.value - self.fill_[train.item]
+        R = csr_array((values, (train.user, train.item)), shape=train.shape)
+        start = np.random.default_rng(0).normal(size=min(train.shape))
+        U, s, Vt = svds(R, k=self.n_factors, v0=start)
+        order = np.argsort(-s)
+        self.singular_values_ = s[order]
+        self.P_, self.Q_ = U[:, order] * s[order], Vt[order].T
+
+    def _predict(self, users, items):
+        return self.fill_[items] + pair_dots(self.P_, self.Q_, users, items)
+
+    def _score_users(self, users):
+        return self.fill_ + self.P_[users] @ self.Q_.T
+
+    def _score_history(self, X):
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        E = csr_array((X.data - self.fill_[X.indices], (row, X.indices)), shape=X.shape)
+        return self.fill_ + (E @ self.Q_) @ self.Q_.T
+
+
+# -- stochastic gradient descent ----------------------------------------------------
+
+
+@njit(fastmath=SUMS_IN_ANY_ORDER)
+def sgd_epoch(
+    user, item, rating, order, mu, b_u, b_i, P, Q, learning_rate, reg, biased=True
+):
+    """One pass of stochastic gradient descent; changes ``b_u, b_i, P, Q`` in place.
+
+    For each rating of ``order``, with ``e = r - mu - b_u - b_i - p_u · q_i``::
+
+        b_u += learning_rate * (e - reg * b_u)         b_i likewise
+        p_u += learning_rate * (e * q_i - reg * p_u)   q_i likewise, from the old p_u
+
+    the gradient step on ``½ (e² + reg (b_u² + b_i² + |p_u|² + |q_i|²))``, the share of
+    one rating in :func:`sgd_objective` (chapter 07, eq-mf-sgd).
+
+    Parameters
+    ----------
+    user, item : (n,) int64
+    rating : (n,) float64
+    order : (m,) int64
+        Which ratings, in which order.
+    mu : float
+    b_u, b_i, P, Q : (n_users,), (n_items,), (n_users, f), (n_items, f) float64
+    learning_rate, reg : float
+    biased : bool
+        False leaves ``b_u`` and ``b_i`` as they are.
+
+    Returns
+    -------
+    float
+        Sum of ``e²``, each taken before its step.
+
+    Notes
+    -----
+    Cost O(len(order) · f).
+    """
+    total = 0.0
+    for n in order:
+        u, i = user[n], item[n]
+        p, q = P[u], Q[i]
+        dot = 0.0
+        for f in range(len(p)):
+            dot += p[f] * q[f]
+        e = rating[n] - mu - b_u[u] - b_i[i] - dot
+        total += e * e
+        if biased:
+            b_u[u] += learning_rate * (e - reg * b_u[u])
+            b_i[i] += learning_rate * (e - reg * b_i[i])
+        for f in range(len(p)):
+            p_old, q_old = p[f], q[f]
+            p[f] = p_old + learning_rate * (e * q_old - reg * p_old)
+            q[f] = q_old + learning_rate * (e * p_old - reg * q_old)
+    return total
+
+
+def sgd_objective(user, item, rating, mu, b_u, b_i, P, Q, reg) -> float:
+    """``½ sum over ratings of e² + reg (b_u² + b_i² + |p_u|² + |q_i|²)``.
+
+    The penalty is paid once per **rating**, so a user with many ratings is held by
+    ``reg`` times as many (chapter 07, eq-mf-sgd-objective).
+    """
+    e = rating - mu - b_u[user] - b_i[item] - pair_dots(P, Q, user, item)
+    size_u = b_u**2 + np.einsum("uf,uf->u", P, P)
+    size_i = b_i**2 + np.einsum("if,if->i", Q, Q)
+    size = np.bincount(user, minlength=len(P)) @ size_u
+    size += np.bincount(item, minlength=len(Q)) @ size_i
+    return float(0.5 * np.sum(e**2) + 0.5 * reg * size)  # e @ e would start threads
+
+
+class BiasedMF(Recommender):
+    """Biases and factors by stochastic gradient descent.
+
+    Rule: ``r_hat[u, i] = mu + b_u + b_i + p_u · q_i``; objective
+    :func:`sgd_objective`; update :func:`sgd_epoch` over the ratings in a new random
+    order each epoch. ``mu`` is the mean training rating.
+
+    Parameters
+    ----------
+    n_factors, n_epochs : int
+    learning_rate, reg : float
+    init_scale : float
+        Standard deviation of the initial factors; biases start at 0.
+    random_state : int, Generator or None
+
+    Attributes
+    ----------
+    mu_, b_u_, b_i_ : float, (n_users,), (n_items,)
+    P_, Q_ : (n_users, n_factors), (n_items, n_factors) float64
+
+    Notes
+    -----
+    Cost O(n_epochs · n_ratings · n_factors). A user or item without ratings keeps its
+    initial factors and bias 0. Source: Koren, Bell and Volinsky (2009), equation 5.
+    Chapters 07 and 08.
+    """
+
+    _biased = True
+
+    def __init__(
+        self,
+        *,
+        n_factors=100,
+        n_epochs=60,
+        learning_rate=0.007,
+        reg=0.1,
+        init_scale=0.03,
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.reg = reg
+        self.init_scale = init_scale
+        self.random_state = random_state
+
+    def _check(self):
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("n_epochs", self.n_epochs, low=1, whole=True)
+        check_number("learning_rate", self.learning_rate, low=0, strict=True)
+        check_number("reg", self.reg, low=0)
+        check_number("init_scale", self.init_scale, low=0, strict=True)
+
+    def _start(self, train):
+        rng = np.random.default_rng(self.random_state)
+        size = self.init_scale
+        self.mu_ = float(train.value.mean()) if self._biased else 0.0
+        self.b_u_, self.b_i_ = np.zeros(train.n_users), np.zeros(train.n_items)
+        self.P_ = rng.normal(0, size, (train.n_users, self.n_factors))
+        self.Q_ = rng.normal(0, size, (train.n_items, self.n_factors))
+        return rng
+
+    def _fit(self, train, callback):
+        rng = self._start(train)
+        u, i, r = train.user, train.item, train.value
+        for _ in range(self.n_epochs):
+            order = rng.permutation(len(train))
+            parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_
+            steps = self.learning_rate, self.reg, self._biased
+            sgd_epoch(u, i, r, order, *parameters, *steps)
+            loss = sgd_objective(u, i, r, *parameters, self.reg)
+            if self._end_epoch(callback, loss):
+                break
+
+    def _predict(self, users, items):
+        factors = pair_dots(self.P_, self.Q_, users, items)
+        return self.mu_ + self.b_u_[users] + self.b_i_[items] + factors
+
+    def _score_users(self, users):
+        bias = self.mu_ + self.b_u_[users, None] + self.b_i_
+        return bias + self.P_[users] @ self.Q_.T
+
+
+class FunkSVD(BiasedMF):
+    """Factors only: ``r_hat[u, i] = p_u · q_i``, no mean, no biases.
+
+    The plain factorization of chapter 07 and of Funk (2006). Objective and update are
+    those of :class:`BiasedMF` with ``mu = b_u = b_i = 0`` throughout. ``init_scale``
+    must be large enough for the products to reach the ratings.
+
+    Parameters
+    ----------
+    As :class:`BiasedMF`.
+    """
+
+    _biased = False
+
+    def __init__(
+        self,
+        *,
+        n_factors=20,
+        n_epochs=60,
+        learning_rate=0.007,
+        reg=0.1,
+        init_scale=0.4,
+        random_state=0,
+    ):
+        super().__init__(
+            n_factors=n_factors,
+            n_epochs=n_epochs,
+            learning_rate=learning_rate,
+            reg=reg,
+            init_scale=init_scale,
+            random_state=random_state,
+        )
+
+
+# -- SVD++ --------------------------------------------------------------------------
+
+
+@njit(fastmath=SUMS_IN_ANY_ORDER)
+def svdpp_epoch(
+    users, indptr, item, rating, mu, b_u, b_i, P, Q, Y, learning_rate, reg, reg_y
+):
+    """One pass of SVD++, user by user; changes ``b_u, b_i, P, Q, Y`` in place.
+
+    With ``z_u = p_u + |I_u|^-½ sum over I_u of y_j`` the rule is
+    ``r_hat = mu + b_u + b_i + z_u · q_i``. Biases, ``p_u`` and ``q_i`` take a step per
+    rating as in :func:`sgd_epoch`, with ``z_u`` for ``p_u`` in the step of ``q_i``. The
+    ``y_j`` are held while a user's ratings are visited; then each takes the sum of its
+    steps at once::
+
+        y_j += learning_rate * (|I_u|^-½ sum of e q_i - |I_u| reg_y y_j)
+
+    so an epoch costs O(n_ratings · f), not ``O(sum of |I_u|² · f)`` (chapter 08,
+    eq-mf-svdpp).
+
+    Parameters
+    ----------
+    users : (n,) int64
+        Users in the order of their visits.
+    indptr, item, rating : the csr arrays of the ratings
+        Entries of a row in the order of their visits.
+    mu, b_u, b_i, P, Q : as in :func:`sgd_epoch`
+    Y : (n_items, f) float64
+    learning_rate, reg, reg_y : float
+
+    Returns
+    -------
+    float
+        Sum of ``e²``, each taken before its step.
+    """
+    n_factors = P.shape[1]
+    implicit, gradient = np.empty(n_factors), np.empty(n_factors)
+    total = 0.0
+    for u in users:
+        start, end = indptr[u], indptr[u + 1]
+        if start == end:
+            continue
+        scale = 1.0 / np.sqrt(end - start)
+        implicit[:] = 0.0
+        gradient[:] = 0.0
+        for n in range(start, end):
+            y = Y[item[n]]
+            for f in range(n_factors):
+                implicit[f] += scale * y[f]
+        p = P[u]
+        for n in range(start, end):
+            i = item[n]
+            q = Q[i]
+            dot = 0.0
+            for f in range(n_factors):
+                dot += (p[f] + implicit[f]) * q[f]
+            e = rating[n] - mu - b_u[u] - b_i[i] - dot
+            total += e * e
+            b_u[u] += learning_rate * (e - reg * b_u[u])
+            b_i[i] += learning_rate * (e - reg * b_i[i])
+            for f in range(n_factors):
+                p_old, q_old, z = p[f], q[f], p[f] + implicit[f]
+                gradient[f] += e * q_old
+                p[f] = p_old + learning_rate * (e * q_old - reg * p_old)
+                q[f] = q_old + learning_rate * (e * z - reg * q_old)
+        shrink = 1.0 - learning_rate * reg_y * (end - start)
+        for n in range(start, end):
+            y = Y[item[n]]
+            for f in range(n_factors):
+                y[f] = shrink * y[f] + learning_rate * scale * gradient[f]
+    return total
+
+
+def svdpp_user_factors(X: csr_array, P: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """``z_u = p_u + |I_u|^-½ sum over I_u of y_j``, (n_users, f)."""
+    count = np.diff(X.indptr)
+    scale = 1 / np.sqrt(np.maximum(count, 1))
+    mask = csr_array((np.repeat(scale, count), X.indices, X.indptr), shape=X.shape)
+    return P + mask @ Y
+
+
+class SVDpp(BiasedMF):
+    """Factors plus what the **set** of rated items says about a user.
+
+    Rule: ``r_hat[u, i] = mu + b_u + b_i + (p_u + |I_u|^-½ sum over I_u of y_j) · q_i``.
+    ``I_u`` are the items of the *training* ratings, nothing else: a test item never
+    enters it. Objective: that of :class:`BiasedMF` with ``z_u`` in the error, plus
+    ``½ reg_y`` times the sum over ratings (u, i) of ``sum over I_u of |y_j|²``; update
+    :func:`svdpp_epoch`.
+
+    Parameters
+    ----------
+    reg_y : float
+        Penalty of the ``y_j``. All other parameters: see :class:`BiasedMF`.
+
+    Attributes
+    ----------
+    Y_ : (n_items, n_factors) float64
+    Z_ : (n_users, n_factors) float64
+        The user factors ``z_u`` used in predictions.
+
+    Notes
+    -----
+    Cost O(n_epochs · n_ratings · n_factors). Source: Koren (2008), equation 15.
+    Chapter 08.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=100,
+        n_epochs=70,
+        learning_rate=0.005,
+        reg=0.1,
+        reg_y=0.01,
+        init_scale=0.03,
+        random_state=0,
+    ):
+        super().__init__(
+            n_factors=n_factors,
+            n_epochs=n_epochs,
+            learning_rate=learning_rate,
+            reg=reg,
+            init_scale=init_scale,
+            random_state=random_state,
+        )
+        self.reg_y = reg_y
+
+    def _check(self):
+        super()._check()
+        check_number("reg_y", self.reg_y, low=0)
+
+    def _fit(self, train, callback):
+        rng = self._start(train)
+        self.Y_ = np.zeros_like(self.Q_)
+        R = train.csr
+        row = np.repeat(np.arange(train.n_users), np.diff(R.indptr))
+        for _ in range(self.n_epochs):
+            order = np.lexsort((rng.random(R.nnz), row))  # shuffled within users
+            users = rng.permutation(train.n_users)
+            parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_
+            svdpp_epoch(
+                users,
+                R.indptr,
+                R.indices[order],
+                R.data[order],
+                *parameters,
+                self.Y_,
+                self.learning_rate,
+                self.reg,
+                self.reg_y,
+            )
+            self.Z_ = svdpp_user_factors(R, self.P_, self.Y_)
+            if self._end_epoch(callback, self._loss(train)):
+                break
+
+    def _loss(self, train):
+        u, i, r = train.user, train.item, train.value
+        biases = self.mu_, self.b_u_, self.b_i_
+        loss = sgd_objective(u, i, r, *biases, self.Z_, self.Q_, self.reg)
+        count = np.bincount(u, minlength=train.n_users)
+        size = count @ np.sum(self.P_**2 - self.Z_**2, axis=1)  # p_u pays, not z_u
+        size_y = np.sum(count[u] * np.sum(self.Y_**2, axis=1)[i])
+        return loss + 0.5 * float(self.reg * size + self.reg_y * size_y)
+
+    def _predict(self, users, items):
+        factors = pair_dots(self.Z_, self.Q_, users, items)
+        return self.mu_ + self.b_u_[users] + self.b_i_[items] + factors
+
+    def _score_users(self, users):
+        bias = self.mu_ + self.b_u_[users, None] + self.b_i_
+        return bias + self.Z_[users] @ self.Q_.T
+
+
+# -- alternating least squares -------------------------------------------------------
+
+
+def als_half_step(R: csr_array, Q: np.ndarray, reg: float) -> np.ndarray:
+    """The best row factors for fixed column factors: one ridge regression per row.
+
+    ``p_u = (Q_u.T Q_u + reg · I)⁻¹ Q_u.T r_u`` with the rows ``Q_u`` of ``Q`` that
+    belong to the stored entries of row ``u`` (chapter 07, eq-als-step).
+
+    Parameters
+    ----------
+    R : (n_rows, n_cols) csr_array
+    Q : (n_cols, f) float64
+    reg : float > 0
+
+    Returns
+    -------
+    P : (n_rows, f) float64
+        Zero for a row without entries.
+
+    Raises
+    ------
+    ValueError
+        ``Q`` has not one row per column of ``R``.
+
+    Notes
+    -----
+    Cost O(nnz · f² + n_rows · f³).
+    """
+    check_factors(R, Q)
+    n_rows, n_factors = R.shape[0], Q.shape[1]
+    base, ones = np.zeros((n_factors, n_factors)), np.ones(R.nnz)
+    with one_blas_thread():
+        return ridge_rows(
+            R.indptr, R.indices, ones, R.data, Q, base, np.full(n_rows, float(reg))
+        )
+
+
+def als_objective(R: csr_array, P: np.ndarray, Q: np.ndarray, reg: float) -> float:
+    """``sum over entries (r - p_u · q_i)² + reg (|P|² + |Q|²)`` (eq-mf-objective)."""
+    row = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))
+    e = R.data - pair_dots(P, Q, row, R.indices)
+    return float(np.sum(e**2) + reg * (np.sum(P**2) + np.sum(Q**2)))
+
+
+class ExplicitALS(Recommender):
+    """Factors of the residuals of a bias model by alternating least squares.
+
+    Rule: ``r_hat[u, i] = mu + b_u + b_i + p_u · q_i`` with the first three from a
+    :class:`~recsys_tutor.baselines.BiasModel`. Objective: :func:`als_objective` of the
+    residual matrix; it falls with every :func:`als_half_step`, users first.
+
+    Parameters
+    ----------
+    n_factors, n_epochs : int
+    reg : float > 0
+        Paid once per factor vector, not per rating as in :class:`BiasedMF`.
+    reg_u, reg_i : float
+        Of the bias model.
+    init_scale : float
+    random_state : int, Generator or None
+
+    Attributes
+    ----------
+    bias_ : BiasModel
+    P_, Q_ : (n_users, n_factors), (n_items, n_factors) float64
+
+    Notes
+    -----
+    Cost O(n_epochs · (n_ratings f² + (n_users + n_items) f³)). After Zhou et al.
+    (2008), whose penalty grows with the number of ratings. Chapter 07.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=10,
+        n_epochs=20,
+        reg=12.0,
+        reg_u=5.0,
+        reg_i=2.0,
+        init_scale=0.1,
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.reg = reg
+        self.reg_u = reg_u
+        self.reg_i = reg_i
+        self.init_scale = init_scale
+        self.random_state = random_state
+
+    def _check(self):
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("n_epochs", self.n_epochs, low=1, whole=True)
+        check_number("reg", self.reg, low=0, strict=True)
+        check_number("reg_u", self.reg_u, low=0)
+        check_number("reg_i", self.reg_i, low=0)
+        check_number("init_scale", self.init_scale, low=0, strict=True)
+
+    def _fit(self, train, callback):
+        rng = np.random.default_rng(self.random_state)
+        self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
+        u, i = train.user, train.item
+        residual = train.value - self.bias_._predict(u, i)
+        E = csr_array((residual, (u, i)), shape=train.shape)
+        Et = E.T.tocsr()
+        self.Q_ = rng.normal(0, self.init_scale, (train.n_items, self.n_factors))
+        for _ in range(self.n_epochs):
+            self.P_ = als_half_step(E, self.Q_, self.reg)
+            self.Q_ = als_half_step(Et, self.P_, self.reg)
+            loss = als_objective(E, self.P_, self.Q_, self.reg)
+            if self._end_epoch(callback, loss):
+                break
+
+    def _predict(self, users, items):
+        factors = pair_dots(self.P_, self.Q_, users, items)
+        return self.bias_._predict(users, items) + factors
+
+    def _score_users(self, users):
+        return self.bias_._score_users(users) + self.P_[users] @ self.Q_.T
+
+    def _score_history(self, X):
+        base = self.bias_._score_history(X)
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        residual = X.data - base[row, X.indices]
+        E = csr_array((residual, X.indices, X.indptr), shape=X.shape)
+        return base + als_half_step(E, self.Q_, self.reg) @ self.Q_.T
