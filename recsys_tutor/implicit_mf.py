@@ -10,8 +10,9 @@ Chapter: 09 Implicit feedback.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 from scipy.sparse import csr_array
+from scipy.stats.sampling import DiscreteAliasUrn
 
 from recsys_tutor.base import Recommender, check_number
 from recsys_tutor.kernels import (
@@ -20,6 +21,7 @@ from recsys_tutor.kernels import (
     is_stored,
     one_blas_thread,
     pair_dots,
+    parallel_if_long,
     ridge_rows,
 )
 
@@ -202,8 +204,8 @@ def sample_negatives(rng, user, X: csr_array, *, weights=None) -> np.ndarray:
 
     Notes
     -----
-    Rejection: draw for all, draw again for those that hit a positive. Expected cost
-    O(n log n_ratings) per round.
+    Rejection: draw for all, draw again for those that hit a positive. Weighted draws
+    take O(1) each by the alias method. Expected cost O(n log n_ratings) per round.
     """
     n_items = X.shape[1]
     full = np.diff(X.indptr)[user] >= n_items
@@ -219,7 +221,7 @@ def sample_negatives(rng, user, X: csr_array, *, weights=None) -> np.ndarray:
                 f"weights must be {n_items} positive numbers, one per item, got an "
                 f"array of shape {weights.shape} with minimum {weights.min()}"
             )
-        cumulative = np.cumsum(weights)
+        urn = DiscreteAliasUrn(weights / weights.sum(), random_state=rng)
     indptr, indices = X.indptr, X.sorted_indices().indices
     item = np.empty(len(user), dtype=np.int64)
     wrong = np.arange(len(user))
@@ -227,8 +229,7 @@ def sample_negatives(rng, user, X: csr_array, *, weights=None) -> np.ndarray:
         if weights is None:
             item[wrong] = rng.integers(0, n_items, len(wrong))
         else:
-            draws = rng.random(len(wrong)) * cumulative[-1]
-            item[wrong] = np.searchsorted(cumulative, draws, side="right")
+            item[wrong] = urn.rvs(len(wrong))
         wrong = wrong[is_stored(indptr, indices, user[wrong], item[wrong])]
     return item
 
@@ -276,14 +277,27 @@ def bpr_epoch(user, positive, negative, b, P, Q, learning_rate, reg):
     return in_order
 
 
+@parallel_if_long
+def _triple_losses(b, P, Q, user, positive, negative):
+    """``-ln sigma(x)`` of each triple, written so that it cannot overflow."""
+    out = np.empty(len(user))
+    for n in prange(len(user)):
+        i, j = positive[n], negative[n]
+        p, q_i, q_j = P[user[n]], Q[i], Q[j]
+        x = b[i] - b[j]
+        for f in range(len(p)):
+            x += p[f] * (q_i[f] - q_j[f])
+        out[n] = np.log1p(np.exp(-abs(x))) + max(-x, 0.0)
+    return out
+
+
 def bpr_objective(user, positive, negative, b, P, Q, reg) -> float:
     """Sum over triples of the loss in :func:`bpr_epoch`, penalties included."""
-    x = b[positive] - b[negative]
-    x += pair_dots(P, Q, user, positive) - pair_dots(P, Q, user, negative)
+    losses = _triple_losses(b, P, Q, user, positive, negative)
     size_i = b**2 + np.einsum("if,if->i", Q, Q)
     size = np.bincount(user, minlength=len(P)) @ np.einsum("uf,uf->u", P, P)
     size += np.bincount(np.append(positive, negative), minlength=len(Q)) @ size_i
-    return float(np.sum(np.logaddexp(0.0, -x)) + 0.5 * reg * size)
+    return float(np.sum(losses) + 0.5 * reg * size)
 
 
 class BPR(Recommender):

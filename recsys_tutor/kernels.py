@@ -5,7 +5,7 @@ Chapters: 07 and 08 Matrix factorization, 09 Implicit feedback.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, wraps
 
 import numpy as np
 from numba import njit, prange
@@ -17,6 +17,7 @@ __all__ = [
     "is_stored",
     "one_blas_thread",
     "pair_dots",
+    "parallel_if_long",
     "ridge_rows",
 ]
 
@@ -50,11 +51,33 @@ def check_factors(X, Q):
         )
 
 
-@njit(fastmath=SUMS_IN_ANY_ORDER)
+# Turns of a loop below which starting threads costs more than it saves.
+LONG = 20_000
+
+
+def parallel_if_long(loop):
+    """Compile a ``prange`` loop with and without threads, and choose at each call.
+
+    The last argument has one entry per turn of the loop, and each turn writes only its
+    own entry of the result: so both give the same numbers. From ``LONG`` turns on the
+    loop runs in parallel.
+    """
+    serial = njit(fastmath=SUMS_IN_ANY_ORDER)(loop)
+    parallel = njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)(loop)
+
+    @wraps(loop)
+    def run(*arguments):
+        return (parallel if len(arguments[-1]) >= LONG else serial)(*arguments)
+
+    run.py_func = loop
+    return run
+
+
+@parallel_if_long
 def pair_dots(P, Q, user, item):
     """``p_u · q_i`` for each pair ``(user[n], item[n])``: (n,) float64."""
     out = np.empty(len(user))
-    for n in range(len(user)):
+    for n in prange(len(user)):
         p, q = P[user[n]], Q[item[n]]
         dot = 0.0
         for f in range(len(p)):
@@ -63,14 +86,14 @@ def pair_dots(P, Q, user, item):
     return out
 
 
-@njit
+@parallel_if_long
 def is_stored(indptr, indices, user, item):
     """Whether each cell (user[n], item[n]) is an entry of a csr matrix: (n,) bool.
 
     ``indices`` must be sorted within rows. Cost O(n log of the row's length).
     """
     found = np.zeros(len(user), dtype=np.bool_)
-    for n in range(len(user)):
+    for n in prange(len(user)):
         row = indices[indptr[user[n]] : indptr[user[n] + 1]]
         place = np.searchsorted(row, item[n])
         found[n] = place < len(row) and row[place] == item[n]

@@ -10,7 +10,13 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from recsys_tutor.kernels import is_stored, one_blas_thread, pair_dots, ridge_rows
+from recsys_tutor.kernels import (
+    LONG,
+    is_stored,
+    one_blas_thread,
+    pair_dots,
+    ridge_rows,
+)
 
 BOTH = pytest.mark.parametrize("compiled", [True, False])
 
@@ -40,6 +46,16 @@ def test_pair_dots(compiled):
     dots = version(pair_dots, compiled)(P, Q, user, item)
     np.testing.assert_allclose(dots, expected, rtol=1e-12, atol=1e-15)
     assert version(pair_dots, compiled)(P, Q, user[:0], item[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("n", [LONG - 1, LONG])
+def test_a_long_loop_runs_in_parallel_and_gives_the_same(n):
+    rng = np.random.default_rng(2)
+    P, Q = rng.normal(size=(50, 8)), rng.normal(size=(40, 8))
+    user, item = rng.integers(0, 50, n), rng.integers(0, 40, n)
+    whole = pair_dots(P, Q, user, item)
+    parts = [pair_dots(P, Q, user[at], item[at]) for at in np.split(np.arange(n), [9])]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
 # -- membership ----------------------------------------------------------------------
