@@ -7,8 +7,10 @@ computes the score. Preparation (loading, converting to the peer's format) is no
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from functools import partial
 from typing import NamedTuple
 
@@ -17,12 +19,14 @@ from threadpoolctl import threadpool_limits
 
 from recsys_tutor import evaluate, metrics, splits
 from recsys_tutor.baselines import BiasModel, Popularity
+from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.data import Interactions
 from recsys_tutor.datasets import load_movielens_100k
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
 from recsys_tutor.kernels import pair_dots
 from recsys_tutor.mf import BiasedMF, SVDpp, sgd_epoch
 from recsys_tutor.neighbors import ItemKNN, RatingKNN
+from recsys_tutor.plsa import PLSA, em_step, log_likelihood
 
 
 class Case(NamedTuple):
@@ -363,6 +367,101 @@ def bpr(num_threads, popular_negatives, n_ratings=None):
     return ours, peer
 
 
+def gibbs_mf():
+    """300 sweeps over users and items with biases, the draws kept; one thread each.
+
+    The peer takes one row of two ones per rating, and draws by hyper-priors of the
+    same kind: Gamma(½, ½) precisions, a group for users and one for items.
+    """
+    from scipy.sparse import csr_matrix
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports pkg_resources
+        from myfm import MyFMGibbsRegressor
+
+    data = load_movielens_100k(progress=False).interactions
+    fold = splits.k_fold(data)[0]
+    n_users, n_items = data.shape
+
+    def design(part):
+        columns = np.stack([part.user, n_users + part.item], axis=1).ravel()
+        rows = np.repeat(np.arange(len(part)), 2)
+        ones = np.ones(len(columns))
+        return csr_matrix((ones, (rows, columns)), (len(part), n_users + n_items))
+
+    train, test = design(fold.train), design(fold.test)
+
+    def ours():
+        return fit_ours(BayesianFM(n_factors=8, n_epochs=300, burn_in=20), fold)
+
+    def peer():
+        model = MyFMGibbsRegressor(rank=8, random_seed=0)
+        shapes = [n_users, n_items]
+        sweeps = {"n_iter": 300, "n_kept_samples": 280, "group_shapes": shapes}
+        with redirect_stderr(io.StringIO()):  # its progress bar
+            model.fit(train, fold.train.value, **sweeps)
+
+        def score():
+            guess = np.clip(model.predict(test), 1, 5)
+            return metrics.rmse(fold.test.value, guess)
+
+        return score
+
+    return ours, peer
+
+
+def plsa(same_work):
+    """100 iterations, 20 topics, one thread each: the same likelihood, other names.
+
+    The peer's multiplicative update of KL-NMF is the EM step up to the scale of the
+    factors, but moves ``H`` after ``W`` where EM moves both at once. It computes no
+    objective; with ``same_work`` neither do we, else it is the whole of our ``fit``.
+    """
+    from scipy.sparse import csr_matrix
+    from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
+
+    train, _ = top_n_split()
+    X = train.binarize().csr
+    theirs = csr_matrix(X)
+
+    def per_entry(A, B):
+        return log_likelihood(X, A, B) / X.sum()
+
+    def steps():
+        rng = np.random.default_rng(0)
+        A = rng.dirichlet(np.ones(20), train.n_users)
+        B = np.ascontiguousarray(rng.dirichlet(np.ones(train.n_items), 20).T)
+        for _ in range(100):
+            A, B = em_step(X, A, B)
+        return lambda: per_entry(A, B)
+
+    def fit():
+        model = PLSA(n_topics=20, n_epochs=100, beta=1.0).fit(train)
+        return lambda: per_entry(model.A_, model.B_)
+
+    def peer():
+        model = NMF(
+            n_components=20,
+            init="random",
+            solver="mu",
+            beta_loss="kullback-leibler",
+            max_iter=100,
+            tol=0,
+            random_state=0,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            W = model.fit_transform(theirs)
+        size = model.components_.sum(axis=1)
+        A = W * size
+        A /= A.sum(axis=1, keepdims=True)
+        B = np.ascontiguousarray((model.components_ / size[:, None]).T)
+        return lambda: per_entry(A, B)
+
+    return steps if same_work else fit, peer
+
+
 CASES = (
     Case("Bias model, 20 passes", "scikit-surprise BaselineOnly", "RMSE", bias_model),
     Case("Ranking metrics, all users", "pytrec-eval", "NDCG@10", ranking_metrics),
@@ -397,6 +496,19 @@ CASES = (
         "implicit, 2 threads",
         "NDCG@10",
         partial(bpr, 2, 1.0),
+    ),
+    Case("300 Gibbs sweeps, rank 8", "myFM", "RMSE", gibbs_mf),
+    Case(
+        "PLSA, K 20, 100 iterations",
+        "scikit-learn NMF, KL",
+        "log-likelihood per entry",
+        partial(plsa, False),
+    ),
+    Case(
+        "PLSA EM steps only, K 20, 100 iterations",
+        "scikit-learn NMF, KL",
+        "log-likelihood per entry",
+        partial(plsa, True),
     ),
 )
 

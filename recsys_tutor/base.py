@@ -146,6 +146,8 @@ class Recommender:
         Validate the constructor's arguments; called by ``fit``.
     ``_predict(self, users, items) -> (n,) float``
         Ratings of single pairs.
+    ``_predict_at(self, users, items, time) -> (n,) float``
+        The same for a model with ``uses_time``: ratings given at ``time``.
     ``_score_history(self, X) -> (B, n_items) float``
         Scores for users known only by their rows of a rating matrix.
 
@@ -158,6 +160,9 @@ class Recommender:
         One entry per epoch: ``epoch`` (from 1), ``loss`` (the stated objective),
         ``seconds`` since the start of the fit, and whatever the model adds.
     """
+
+    #: Whether ``predict`` accepts the times of the ratings.
+    uses_time = False
 
     # -- constructor arguments ----------------------------------------------------
 
@@ -310,18 +315,34 @@ class Recommender:
             )
         return csr_array(exclude)
 
-    def predict(self, users, items) -> np.ndarray:
+    def predict(self, users, items, *, time=None) -> np.ndarray:
         """Predicted ratings of the pairs ``(users[n], items[n])``, not clipped.
 
+        ``time`` (n,) int, in seconds: when each rating was given, for a model that can
+        use it. It is known only after the rating, so a score that used it must say so.
+
         Raises ``NotImplementedError`` for a model that ranks without predicting
-        ratings.
+        ratings, ``ValueError`` for a ``time`` that a model without ``uses_time`` gets.
         """
         self._check_fitted()
         users = _check_index("users", users, self.n_users_)
         items = _check_index("items", items, self.n_items_)
         if users.shape != items.shape:
             raise ValueError(f"got {len(users)} users but {len(items)} items")
-        return self._predict(users, items)
+        if time is None:
+            return self._predict(users, items)
+        time = np.asarray(time)
+        if time.shape != users.shape or not np.issubdtype(time.dtype, np.integer):
+            raise ValueError(
+                f"time must hold {len(users)} whole seconds, got {time.dtype} of shape "
+                f"{time.shape}"
+            )
+        if not self.uses_time:
+            raise ValueError(
+                f"{type(self).__name__} with these parameters does not use the time of "
+                "a rating: leave out time"
+            )
+        return self._predict_at(users, items, time)
 
     def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         raise NotImplementedError(

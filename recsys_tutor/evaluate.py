@@ -132,8 +132,12 @@ def evaluate_ratings(
     test: Interactions,
     *,
     clip: tuple[float, float] | None = (1.0, 5.0),
+    own_time: bool = False,
 ) -> pd.DataFrame:
     """Predicted and true ratings, one row per test rating.
+
+    ``own_time`` tells a model that uses it when each test rating was given: more than
+    is known when a prediction is asked for (chapter 10).
 
     Returns
     -------
@@ -143,7 +147,10 @@ def evaluate_ratings(
         all ratings at once, never a mean of batch or user RMSEs.
     """
     _check_test(model, test)
-    prediction = model.predict(test.user, test.item)
+    if own_time and test.time is None:
+        raise ValueError("own_time=True needs the times of the test ratings, got none")
+    time = test.time if own_time else None
+    prediction = model.predict(test.user, test.item, time=time)
     if clip is not None:
         prediction = np.clip(prediction, *clip)
     columns = {"user": test.user, "item": test.item, "rating": test.value}

@@ -42,6 +42,7 @@ import pandas as pd
 from recsys_tutor import __version__, metrics, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.bayesian import BayesianFM, side_features
 from recsys_tutor.content import (
     RICH_FIELDS,
     ContentBased,
@@ -49,13 +50,14 @@ from recsys_tutor.content import (
     item_terms,
     tfidf,
 )
-from recsys_tutor.data import Interactions, Split
+from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.datasets import load_movielens_100k
 from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
 from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
+from recsys_tutor.plsa import PLSA, GaussianPLSA
 
 __all__ = [
     "ENTRIES",
@@ -75,7 +77,7 @@ TASKS = ("ranking", "rating", "sequence")
 class Entry(NamedTuple):
     """A row of the leaderboard: name, unfitted model, the tasks it takes part in.
 
-    ``model`` may be a function of the items frame that makes the model.
+    ``model`` may be a function of the Dataset that makes the model.
     """
 
     name: str
@@ -83,22 +85,39 @@ class Entry(NamedTuple):
     tasks: Sequence[str]
 
 
-def _content(items):
-    return ContentBased(features=tfidf(item_terms(items, RICH_FIELDS)[0]))
+def _features(data):
+    return tfidf(item_terms(data.items, RICH_FIELDS)[0])
 
 
-def _content_ridge(items):
-    return ContentRidge(features=tfidf(item_terms(items, RICH_FIELDS)[0]))
+def _content(data):
+    return ContentBased(features=_features(data))
 
 
-def _ease_with_content(items):
-    return FeatureAugmented(features=tfidf(item_terms(items, RICH_FIELDS)[0]))
+def _content_ridge(data):
+    return ContentRidge(features=_features(data))
 
 
-def _ease_plus_content(items):
-    features = tfidf(item_terms(items, RICH_FIELDS)[0])
+def _ease_with_content(data):
+    return FeatureAugmented(features=_features(data))
+
+
+def _ease_plus_content(data):
+    features = _features(data)
     parts = EASE(), ContentBased(features=features)
     return Weighted(models=parts, weights=(1.0, 0.2))
+
+
+def _gibbs_side(data):
+    return BayesianFM(implicit=True, **side_features(data))
+
+
+def _gibbs_day(data):
+    return BayesianFM(implicit=True, day=True, **side_features(data))
+
+
+def _gibbs_ordinal(data):
+    features = side_features(data)
+    return BayesianFM(implicit=True, day=True, likelihood="ordinal", **features)
 
 
 LISTS = ("ranking", "sequence")
@@ -124,6 +143,14 @@ ENTRIES = (
     Entry("PureSVD", TruncatedSVD(), LISTS),
     Entry("Implicit ALS", ImplicitALS(), LISTS),
     Entry("BPR", BPR(), LISTS),
+    Entry("Gibbs MF", BayesianFM(), ("rating",)),
+    Entry("Gibbs, implicit sets", BayesianFM(implicit=True), ("rating",)),
+    Entry("Gibbs, side features", _gibbs_side, ("rating",)),
+    Entry("Gibbs, day", _gibbs_day, ("rating",)),
+    Entry("Gibbs, day, ordinal", _gibbs_ordinal, ("rating",)),
+    Entry("PLSA", PLSA(n_topics=12, n_epochs=200, beta=1.0), LISTS),
+    Entry("PLSA, tempered", PLSA(), LISTS),
+    Entry("Gaussian PLSA", GaussianPLSA(), ("rating",)),
 )
 
 
@@ -149,9 +176,10 @@ def measure(model: Recommender, task: str, split: Split) -> dict:
     Returns
     -------
     dict
-        ``metrics``; ``fit_seconds``; ``score_seconds`` (all users and items; for the
-        rating task, the test pairs); ``peak_mb`` (memory beyond what was in use before,
-        at its peak; None where the system is not Linux);
+        ``metrics`` (``rmse_own_time``: a model that ``uses_time`` was told when each
+        test rating was given); ``fit_seconds``; ``score_seconds`` (all users and items;
+        for the rating task, the test pairs); ``peak_mb`` (memory beyond what was in use
+        before, at its peak; None where the system is not Linux);
         for the ranking task ``ndcg_per_user`` (NDCG@10 in the order of user indices).
     """
     model = model.clone()
@@ -170,6 +198,9 @@ def measure(model: Recommender, task: str, split: Split) -> dict:
             "rmse": metrics.rmse(frame.rating, frame.prediction),
             "mae": metrics.mae(frame.rating, frame.prediction),
         }
+        if model.uses_time:
+            frame = evaluate_ratings(model, split.test, own_time=True)
+            scores["rmse_own_time"] = metrics.rmse(frame.rating, frame.prediction)
     else:
         per_user = evaluate(model, split.test)
         scores = summarize(per_user)
@@ -218,7 +249,7 @@ def run(
     made = {}
     for entry in entries:
         ready = isinstance(entry.model, Recommender)
-        made[entry.name] = entry.model if ready else entry.model(_items())
+        made[entry.name] = entry.model if ready else entry.model(_movielens())
     rows, jobs = [], []
     for entry, task in [(e, t) for t in TASKS for e in entries if t in e.tasks]:
         for split in _split_names(task):
@@ -290,8 +321,8 @@ def results_table(
 
 
 @cache
-def _items() -> pd.DataFrame:
-    return load_movielens_100k(progress=False).items
+def _movielens() -> Dataset:
+    return load_movielens_100k(progress=False)
 
 
 def _split_names(task: str) -> list[str]:
@@ -316,7 +347,7 @@ def _seeded(model: Recommender, split: str) -> Recommender:
 
 def _measure_named(entry, task, split, data) -> dict:
     if data is None:
-        data = load_movielens_100k(progress=False).interactions
+        data = _movielens().interactions
     chosen = task_splits(task, data)[split]
     small = np.arange(len(data)) < 2000
     entry.model.clone().fit(data.subset(small)).score([0])  # compile first

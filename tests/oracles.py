@@ -423,3 +423,272 @@ def bpr_pass(rows, b, P, Q, rate, reg):
             Q[i][f] = q_i[f] + rate * (g * p[f] - reg * q_i[f])
             Q[j][f] = q_j[f] + rate * (-g * p[f] - reg * q_j[f])
     return in_order
+
+
+# -- the factorization machine's posterior, over the dense design --------------------
+
+
+def fm_rule(X, w0, theta):
+    """``w0 + w · x + sum over j < l of (v_j · v_l) x_j x_l`` for the rows of ``X``.
+
+    ``theta`` is (1 + f, n_features): the weights, then each factor.
+    """
+    V = theta[1:]
+    pairs = np.triu(V.T @ V, 1)
+    return np.array([w0 + x @ theta[0] + x @ pairs @ x for x in X])
+
+
+def normal_log_density(x, mean, precision):
+    return 0.5 * math.log(precision / (2 * math.pi)) - 0.5 * precision * (x - mean) ** 2
+
+
+def gamma_log_density(x, shape, rate):
+    log_size = shape * math.log(rate) - math.lgamma(shape)
+    return log_size + (shape - 1) * math.log(x) - rate * x
+
+
+def fm_log_joint(X, r, w0, theta, alpha, mean, precision, group, prior):
+    """Log-density of the ratings and of all unknowns; ``group`` is that of a feature.
+
+    ``mean`` and ``precision`` are (1 + f, n_groups); ``prior`` has shape, rate,
+    strength and center.
+    """
+    shape, rate, strength, center = prior
+    total = gamma_log_density(alpha, shape, rate) + normal_log_density(w0, center, 1)
+    for truth, guess in zip(r, fm_rule(X, w0, theta), strict=True):
+        total += normal_log_density(truth, guess, alpha)
+    for row in range(len(theta)):
+        for g in range(mean.shape[1]):
+            lam = precision[row, g]
+            total += gamma_log_density(lam, shape, rate)
+            total += normal_log_density(mean[row, g], 0, strength * lam)
+        for j, value in enumerate(theta[row]):
+            g = group[j]
+            total += normal_log_density(value, mean[row, g], precision[row, g])
+    return total
+
+
+def grid_moments(log_density, low=-60.0, high=60.0):
+    """Mean, standard deviation, skewness and excess kurtosis by brute force.
+
+    A coarse grid finds where the mass is, finer ones cover twelve deviations of it.
+    """
+    for _ in range(5):
+        x = np.linspace(low, high, 161)
+        log_p = np.array([log_density(value) for value in x])
+        p = np.exp(log_p - log_p.max())
+        p /= p.sum()
+        mean = p @ x
+        sd = max(math.sqrt(p @ (x - mean) ** 2), (high - low) / 160)
+        low, high = max(low, mean - 12 * sd), min(high, mean + 12 * sd)
+    z = (x - mean) / sd
+    return mean, sd, p @ z**3, p @ z**4 - 3
+
+
+def fm_sweep(rng, X, y, blocks, group, state, prior, gaussian):
+    """A Gibbs sweep over the dense design, a parameter at a time.
+
+    ``blocks`` are lists of columns, ``group[b]`` the groups of block ``b``'s columns.
+    ``state`` (w0, alpha, theta, means, precisions) is returned anew. The rule is linear
+    in each parameter, so its derivative is what one more unit of it adds.
+    """
+    shape, rate, strength, center = prior
+    w0, alpha, theta, means, precisions = state
+    theta = theta.copy()
+    n = len(y)
+    if gaussian:
+        e = y - fm_rule(X, w0, theta)
+        alpha = rng.gamma(shape + n / 2, 1 / (rate + 0.5 * sum(v * v for v in e)))
+        variance = 1 / (alpha * n + 1)
+        target = y - fm_rule(X, 0.0, theta)
+        w0 = rng.normal(variance * (alpha * sum(target) + center), math.sqrt(variance))
+
+    def draw(row, columns, mean, precision):
+        z = rng.normal(size=len(columns))
+        for c, j in enumerate(columns):
+            e = y - fm_rule(X, w0, theta)
+            more = theta.copy()
+            more[row, j] += 1
+            h = fm_rule(X, w0, more) - fm_rule(X, w0, theta)
+            lam = precision[group_of[c]]
+            variance = 1 / (alpha * sum(h * h) + lam)
+            aim = alpha * sum(h * (e + theta[row, j] * h)) + lam * mean[group_of[c]]
+            theta[row, j] = variance * aim + math.sqrt(variance) * z[c]
+
+    means, precisions = list(means), list(precisions)
+    for b, columns in enumerate(blocks):
+        group_of = group[b]
+        shapes, rates, centers = (np.zeros_like(means[b]) for _ in range(3))
+        counts = np.zeros(means[b].shape[1])
+        for row in range(len(theta)):
+            for g in range(len(counts)):
+                own = [theta[row, j] for c, j in enumerate(columns) if group_of[c] == g]
+                t, k = sum(own) / len(own), len(own)
+                counts[g] = strength + k
+                shapes[row, g] = shape + k / 2
+                rates[row, g] = rate + 0.5 * (
+                    sum((v - t) ** 2 for v in own) + strength * k * t * t / counts[g]
+                )
+                centers[row, g] = k * t / counts[g]
+        precisions[b] = rng.gamma(shapes, 1 / rates)
+        means[b] = rng.normal(centers, 1 / np.sqrt(counts * precisions[b]))
+        draw(0, columns, means[b][0], precisions[b][0])
+    for row in range(1, len(theta)):
+        for b, columns in enumerate(blocks):
+            group_of = group[b]
+            draw(row, columns, means[b][row], precisions[b][row])
+    return w0, alpha, theta, means, precisions
+
+
+# -- mixtures: every responsibility stored -------------------------------------------
+
+
+def plsa_step(X, A, B, beta=1.0):
+    """One EM step over dense counts; returns (A, B, q) with q[u][i][z]."""
+    n_users, n_items = X.shape
+    n_topics = A.shape[1]
+    q = np.zeros((n_users, n_items, n_topics))
+    for u in range(n_users):
+        for i in range(n_items):
+            share = [(A[u, z] * B[i, z]) ** beta for z in range(n_topics)]
+            for z in range(n_topics):
+                q[u, i, z] = share[z] / sum(share) if X[u, i] else 0.0
+    new_A, new_B = np.zeros_like(A), np.zeros_like(B)
+    for u in range(n_users):
+        for z in range(n_topics):
+            new_A[u, z] = sum(X[u, i] * q[u, i, z] for i in range(n_items))
+        size = sum(new_A[u])
+        new_A[u] = new_A[u] / size if size else 1 / n_topics
+    for z in range(n_topics):
+        for i in range(n_items):
+            new_B[i, z] = sum(X[u, i] * q[u, i, z] for u in range(n_users))
+        new_B[:, z] /= sum(new_B[:, z])
+    return new_A, new_B, q
+
+
+def plsa_free_energy(X, A, B, beta=1.0):
+    total = 0.0
+    for u, i in zip(*np.nonzero(X), strict=True):
+        p = sum((A[u, z] * B[i, z]) ** beta for z in range(A.shape[1]))
+        total -= X[u, i] * math.log(p) / beta
+    return total
+
+
+def gaussian_plsa_step(rows, A, M, variance, shrink, smoothing):
+    """One EM step; ``rows`` of (u, i, v). Returns (A, M, variance)."""
+    n_topics = A.shape[1]
+    q = []
+    for u, i, v in rows:
+        share = [
+            A[u, z] * math.exp(normal_log_density(v, M[i, z], 1 / variance))
+            for z in range(n_topics)
+        ]
+        q.append([s / sum(share) for s in share])
+    new_A, new_M = np.full_like(A, smoothing), np.zeros_like(M)
+    weight = np.full_like(M, shrink)
+    for (u, i, v), share in zip(rows, q, strict=True):
+        for z in range(n_topics):
+            new_A[u, z] += share[z]
+            new_M[i, z] += share[z] * v
+            weight[i, z] += share[z]
+    for u in range(len(A)):
+        size = sum(new_A[u])
+        new_A[u] = new_A[u] / size if size else 1 / n_topics
+    for place in np.ndindex(M.shape):
+        new_M[place] = new_M[place] / weight[place] if weight[place] else 0.0
+    total = shrink * sum(m * m for m in new_M.ravel())
+    for (_, i, v), share in zip(rows, q, strict=True):
+        total += sum(share[z] * (v - new_M[i, z]) ** 2 for z in range(n_topics))
+    return new_A, new_M, total / len(rows)
+
+
+def gaussian_plsa_objective(rows, A, M, variance, shrink, smoothing):
+    total = 0.0
+    for u, i, v in rows:
+        total += math.log(
+            sum(
+                A[u, z] * math.exp(normal_log_density(v, M[i, z], 1 / variance))
+                for z in range(A.shape[1])
+            )
+        )
+    if smoothing:
+        total += smoothing * sum(math.log(a) for a in A.ravel())
+    return total - shrink / (2 * variance) * sum(m * m for m in M.ravel())
+
+
+# -- networks: one number at a time ---------------------------------------------------
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def log_sum_exp(values):
+    top = max(values)
+    return top + math.log(sum(math.exp(v - top) for v in values))
+
+
+def in_batch_loss(u, v, item, log_q):
+    """Mean over rows of ``-ln softmax``; copies of a row's own item are left out."""
+    total = 0.0
+    for a in range(len(u)):
+        rivals = [b for b in range(len(u)) if b == a or item[b] != item[a]]
+        logits = {b: dot(u[a], v[b]) - log_q[b] for b in rivals}
+        total += log_sum_exp(list(logits.values())) - logits[a]
+    return total / len(u)
+
+
+def transition_counts(sequences, n_items, window, decay):
+    """``sequences`` are lists of items in order."""
+    C = np.zeros((n_items, n_items))
+    for items in sequences:
+        for late in range(len(items)):
+            for early in range(max(late - window, 0), late):
+                C[items[early], items[late]] += decay ** (late - early - 1)
+    return C
+
+
+def transition_scores(sequences, n_items, settings):
+    """Each item that a user took votes for what came near it, by any user."""
+    window, decay, recency, backward, damping = settings
+    C = transition_counts(sequences, n_items, window, decay)
+    count = [sum(items.count(i) for items in sequences) for i in range(n_items)]
+    scores = np.zeros((len(sequences), n_items))
+    for u, items in enumerate(sequences):
+        for place, i in enumerate(items):
+            weight = recency ** (len(items) - 1 - place)
+            for j in range(n_items):
+                vote = C[i, j] + backward * C[j, i]
+                size = max(count[i], 1) * max(count[j], 1) ** damping
+                scores[u, j] += weight * vote / size
+    return scores
+
+
+def gru(x, W_in, W_hidden, b_in, b_hidden):
+    """States (L, f) of one sequence; the rows of the weights are reset, update, new."""
+    f = W_hidden.shape[1]
+    h, states = np.zeros(f), []
+    for step in x:
+        from_input = [dot(W_in[n], step) + b_in[n] for n in range(3 * f)]
+        from_state = [dot(W_hidden[n], h) + b_hidden[n] for n in range(3 * f)]
+        new = np.zeros(f)
+        for n in range(f):
+            reset = sigmoid(from_input[n] + from_state[n])
+            update = sigmoid(from_input[f + n] + from_state[f + n])
+            cell = math.tanh(from_input[2 * f + n] + reset * from_state[2 * f + n])
+            new[n] = (1 - update) * cell + update * h[n]
+        h = new
+        states.append(h)
+    return np.array(states)
+
+
+def attention(q, k, v, mask):
+    """One sequence: (L, d) each; ``mask[s][t]`` lets ``s`` look at ``t``."""
+    out = np.zeros((len(q), v.shape[1]))
+    for s in range(len(q)):
+        seen = [t for t in range(len(k)) if mask[s][t]]
+        logits = [dot(q[s], k[t]) / math.sqrt(q.shape[1]) for t in seen]
+        size = log_sum_exp(logits)
+        for t, logit in zip(seen, logits, strict=True):
+            out[s] += math.exp(logit - size) * v[t]
+    return out

@@ -240,6 +240,43 @@ def test_bad_scores_of_a_model_do_not_get_out(data, scores, message):
         model.score_history(np.ones((1, 6)))
 
 
+# -- predict: the time of a rating --------------------------------------------------
+
+
+class Clock(Stub):
+    """Rates by the time it is told, else by the item."""
+
+    uses_time = True
+
+    def _predict(self, users, items):
+        return items.astype(float)
+
+    def _predict_at(self, users, items, time):
+        return users + 10.0 * items + 100.0 * time
+
+
+def test_predict_hands_the_time_on(data):
+    model = Clock().fit(data)
+    assert model.predict([1, 0], [2, 3]).tolist() == [2, 3]
+    told = model.predict([1, 0], [2, 3], time=np.array([4, 5]))
+    assert told.tolist() == [421, 530]
+    assert model.predict([1], [2], time=[4]).tolist() == [421]
+    with pytest.raises(IndexError, match="users: index -1"):
+        model.predict([-1], [0], time=[0])
+
+
+@pytest.mark.parametrize("wrong", [4, [4], [4, 5, 6], [[4, 5]], [4.0, 5.0], ["4", "5"]])
+def test_predict_refuses_times_that_are_no_seconds(data, wrong):
+    with pytest.raises(ValueError, match="time must hold 2 whole seconds"):
+        Clock().fit(data).predict([1, 0], [2, 3], time=wrong)
+
+
+def test_a_model_that_does_not_use_the_time_refuses_it(data):
+    assert Recommender.uses_time is False
+    with pytest.raises(ValueError, match="Stub .*does not use the time.*leave out"):
+        Stub().fit(data).predict([1], [2], time=[4])
+
+
 # -- EarlyStopping and progress -----------------------------------------------------
 
 

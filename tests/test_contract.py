@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.base import (
     FitDiverged,
     NotFittedError,
@@ -25,6 +26,7 @@ from recsys_tutor.base import (
     check_number,
 )
 from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Interactions
 from recsys_tutor.hybrid import (
@@ -37,6 +39,11 @@ from recsys_tutor.hybrid import (
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
 from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
+from recsys_tutor.neural import DotModel, NeuMF
+from recsys_tutor.plsa import PLSA, GaussianPLSA
+from recsys_tutor.sequential import GRU4Rec, SASRec
+from recsys_tutor.towers import DeepFM, TwoTower
+from recsys_tutor.transitions import Transitions
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,8 @@ class ModelCase:
     Parameters
     ----------
     model : unfitted Recommender, settings small enough for a second of fitting.
-    effects : for *every* constructor parameter, a value that changes the result.
+    effects : for *every* constructor parameter, a value that changes the result; but
+        those of ``SAME_RESULT``, which must not change it.
     invalid : for every parameter (``random_state`` excepted), values that ``fit`` must
         refuse with a ``ValueError`` that names the parameter. Parameters for which no
         value is wrong have an empty tuple.
@@ -100,6 +108,16 @@ def item_features(data):
     return {"features": np.hstack([sides, own])}
 
 
+def sparse_features(data):
+    """Columns for users and items, by their ids: the models' ``*_features``."""
+    user = np.array([int(str(name)[1:]) for name in data.user_ids])
+    item = (np.asarray(data.item_ids) - 100) // 3
+    return {
+        "user_features": (csr_array(np.eye(3)[user % 3]),),
+        "item_features": (csr_array(np.eye(2)[item % 2]),),
+    }
+
+
 WRONG_FEATURES = (None, "abc", np.ones(7), np.ones((6, 2)), np.full((7, 2), np.nan))
 WRONG_MODELS = ((), (Popularity,), ("EASE",), None, EASE())
 WRONG_MODEL = (None, EASE, "EASE", (EASE(),))
@@ -149,12 +167,98 @@ FACTORS_INVALID = {
     "n_epochs": WRONG_COUNT,
     "init_scale": WRONG_POSITIVE,
 }
+EM_STEP = {"divergence": "an EM step never raises the objective"}
+GIBBS_STEP = {"divergence": "a draw has a normal law with a finite deviation"}
+WRONG_SPARSE = (5, csr_array(np.eye(2)), (np.ones((11, 2)),), (csr_array((3, 2)),))
+GIBBS = {
+    "effects": {
+        **FACTORS_EFFECTS,
+        "n_epochs": 40,
+        "burn_in": 3,
+        "implicit": True,
+        "user_features": (csr_array(np.eye(11)[:, :4]),),
+        "item_features": [csr_array(np.eye(7)), csr_array(np.ones((7, 1)))],
+        "day": True,
+        "likelihood": "ordinal",
+    },
+    "invalid": {
+        **FACTORS_INVALID,
+        "burn_in": (-1, 2.5, True, None, 1000),
+        "implicit": (1, None, "yes"),
+        "user_features": WRONG_SPARSE,
+        "item_features": WRONG_SPARSE,
+        "day": (1, None, "yes"),
+        "likelihood": ("probit", None, 1),
+    },
+    "rating": True,
+    "iterative": True,
+}
 SGD = {
     "effects": {**FACTORS_EFFECTS, "learning_rate": 0.01, "reg": 0.5},
     "invalid": {**FACTORS_INVALID, "learning_rate": WRONG_POSITIVE, "reg": WRONG_REG},
     "iterative": True,
     "diverges": {"learning_rate": 1e6, "n_epochs": 50},
     "exempt": DRAWN_START,
+}
+WRONG_SHARE = (-0.1, 1.0, np.nan, "half", None, True)
+WRONG_SIZES = (8, None, "8", (0,), (4, 2.5), (True,))
+#: Parameters that change where or how fast, not what, and another value for them.
+SAME_RESULT = {"device": "cpu:0"}
+NETWORK_EFFECTS = {
+    "n_epochs": 2,
+    "batch_size": 5,
+    "learning_rate": 0.001,
+    "weight_decay": 0.5,
+    "random_state": 1,
+}
+NETWORK_INVALID = {
+    "n_factors": WRONG_COUNT,
+    "n_epochs": WRONG_COUNT,
+    "batch_size": WRONG_COUNT,
+    "learning_rate": WRONG_POSITIVE,
+    "weight_decay": WRONG_REG,
+    "device": ("tpu", "cuda:99", "meta", "", None, 1.5),
+}
+#: Adam's steps have the length of the learning rate, whatever the gradient.
+NETWORK = {
+    "iterative": True,
+    "diverges": {"learning_rate": 1e37, "n_epochs": 9},
+    "exempt": DRAWN_START,
+    "rtol": 1e-4,
+}
+PAIRS_EFFECTS = {
+    **NETWORK_EFFECTS,
+    "n_factors": 3,
+    "hidden": (),
+    "n_negatives": 1,
+    "dropout": 0.5,
+}
+PAIRS_INVALID = {
+    **NETWORK_INVALID,
+    "hidden": WRONG_SIZES,
+    "n_negatives": WRONG_COUNT,
+    "dropout": WRONG_SHARE,
+}
+FIELDS_EFFECTS = {
+    "user_features": (csr_array(np.eye(11)[:, :4]),),
+    "item_features": [csr_array(np.eye(7)), csr_array(np.ones((7, 1)))],
+}
+FIELDS_INVALID = {
+    "user_features": (*WRONG_SPARSE, csr_array(np.eye(11)), (csr_array((11, 0)),)),
+    "item_features": (*WRONG_SPARSE, (csr_array(np.full((7, 1), np.nan)),)),
+}
+SEQUENCE_EFFECTS = {
+    **NETWORK_EFFECTS,
+    "n_factors": 4,
+    "max_length": 2,
+    "n_negatives": 1,
+    "dropout": 0.5,
+}
+SEQUENCE_INVALID = {
+    **NETWORK_INVALID,
+    "max_length": WRONG_COUNT,
+    "n_negatives": (-1, 1.5, True, None),
+    "dropout": WRONG_SHARE,
 }
 
 MODELS = [
@@ -313,6 +417,209 @@ MODELS = [
             "effects": {**SGD["effects"], "popular_negatives": 1.0},
             "invalid": {**SGD["invalid"], "popular_negatives": WRONG_REG},
         },
+    ),
+    ModelCase(
+        BayesianFM(n_factors=2, n_epochs=60, burn_in=1),
+        exempt={**DRAWN_START, **GIBBS_STEP},
+        **GIBBS,
+    ),
+    ModelCase(
+        BayesianFM(
+            n_factors=2,
+            n_epochs=60,
+            burn_in=1,
+            implicit=True,
+            day=True,
+            likelihood="ordinal",
+        ),
+        per_data=sparse_features,
+        exempt={**DRAWN_START, **GIBBS_STEP},
+        **{
+            **GIBBS,
+            "effects": {
+                **GIBBS["effects"],
+                "implicit": False,
+                "day": False,
+                "likelihood": "gaussian",
+            },
+        },
+    ),
+    ModelCase(
+        PLSA(n_topics=2, n_epochs=60),
+        effects={"n_topics": 3, "n_epochs": 2, "beta": 1.0, "random_state": 1},
+        invalid={
+            "n_topics": WRONG_COUNT,
+            "n_epochs": WRONG_COUNT,
+            "beta": (*WRONG_POSITIVE, 1.01),
+        },
+        iterative=True,
+        exempt={**DRAWN_START, **EM_STEP},
+    ),
+    ModelCase(
+        GaussianPLSA(n_topics=2, n_epochs=60, shrink=1.0),
+        effects={
+            "n_topics": 3,
+            "n_epochs": 2,
+            "shrink": 5.0,
+            "smoothing": 0.0,
+            "reg_u": 0.5,
+            "reg_i": 9.0,
+            "init_scale": 0.9,
+            "random_state": 1,
+        },
+        invalid={
+            "n_topics": WRONG_COUNT,
+            "n_epochs": WRONG_COUNT,
+            "shrink": WRONG_REG,
+            "smoothing": WRONG_REG,
+            "reg_u": WRONG_REG,
+            "reg_i": WRONG_REG,
+            "init_scale": WRONG_POSITIVE,
+        },
+        rating=True,
+        iterative=True,
+        exempt={**DRAWN_START, **EM_STEP},
+    ),
+    ModelCase(
+        DotModel(n_factors=2, n_epochs=60, batch_size=64, learning_rate=0.1),
+        effects={**NETWORK_EFFECTS, "n_factors": 1, "init_scale": 0.5},
+        invalid={**NETWORK_INVALID, "init_scale": WRONG_POSITIVE},
+        rating=True,
+        **NETWORK,
+    ),
+    ModelCase(
+        NeuMF(
+            n_factors=4,
+            hidden=(8, 8),
+            n_negatives=2,
+            n_epochs=60,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects=PAIRS_EFFECTS,
+        invalid={**PAIRS_INVALID, "hidden": (*WRONG_SIZES, (3, 2))},
+        **NETWORK,
+    ),
+    ModelCase(
+        DeepFM(
+            n_factors=4,
+            hidden=(8,),
+            n_negatives=2,
+            dropout=0.0,
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={**PAIRS_EFFECTS, **FIELDS_EFFECTS},
+        invalid={**PAIRS_INVALID, **FIELDS_INVALID},
+        per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        TwoTower(
+            width=4,
+            n_factors=4,
+            hidden=(8,),
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={
+            **NETWORK_EFFECTS,
+            **FIELDS_EFFECTS,
+            "user_ids": False,
+            "item_ids": False,
+            "log_q": False,
+            "width": 3,
+            "n_factors": 3,
+            "hidden": (),
+            "dropout": 0.5,
+        },
+        invalid={
+            **NETWORK_INVALID,
+            **FIELDS_INVALID,
+            "user_ids": (1, None, "yes"),
+            "item_ids": (1, None, "yes"),
+            "log_q": (1, None, "yes"),
+            "width": WRONG_COUNT,
+            "hidden": WRONG_SIZES,
+            "dropout": WRONG_SHARE,
+        },
+        per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        Transitions(),
+        effects={
+            "window": 1,
+            "decay": 0.5,
+            "recency": 0.1,
+            "backward": 0.0,
+            "damping": 0.0,
+        },
+        invalid={
+            "window": WRONG_COUNT,
+            "decay": (*WRONG_POSITIVE, 1.1),
+            "recency": (*WRONG_REG, 1.1),
+            "backward": WRONG_REG,
+            "damping": WRONG_REG,
+        },
+        sequential=True,
+    ),
+    ModelCase(
+        GRU4Rec(
+            n_factors=12, max_length=6, n_epochs=40, learning_rate=0.02, dropout=0.0
+        ),
+        effects=SEQUENCE_EFFECTS,
+        invalid=SEQUENCE_INVALID,
+        sequential=True,
+        **NETWORK,
+    ),
+    ModelCase(
+        SASRec(
+            n_factors=8,
+            n_blocks=1,
+            max_length=6,
+            n_epochs=40,
+            learning_rate=0.01,
+            dropout=0.0,
+        ),
+        effects={**SEQUENCE_EFFECTS, "n_blocks": 2, "n_heads": 4},
+        invalid={
+            **SEQUENCE_INVALID,
+            "n_blocks": WRONG_COUNT,
+            "n_heads": (*WRONG_COUNT, 3),
+        },
+        sequential=True,
+        **NETWORK,
+    ),
+    ModelCase(
+        MultVAE(
+            hidden=8,
+            n_factors=2,
+            beta=0.1,
+            anneal=3,
+            n_epochs=40,
+            learning_rate=0.01,
+            dropout=0.0,
+        ),
+        effects={
+            **NETWORK_EFFECTS,
+            "hidden": 6,
+            "n_factors": 3,
+            "beta": 1.0,
+            "anneal": 0,
+            "dropout": 0.5,
+        },
+        invalid={
+            **NETWORK_INVALID,
+            "hidden": WRONG_COUNT,
+            "beta": WRONG_REG,
+            "anneal": (-1, 1.5, True, None),
+            "dropout": WRONG_SHARE,
+        },
+        history=True,
+        **NETWORK,
     ),
     ModelCase(
         Weighted(models=PARTS),
@@ -775,8 +1082,11 @@ def checkerboard_diagonal_is_first(case):
 @check
 def every_parameter_changes_the_result(case):
     names = set(case.model.get_params())
-    assert set(case.effects) == names, "effects must name every parameter"
+    expected = names - set(SAME_RESULT)
+    assert set(case.effects) == expected, "effects must name every parameter"
     base = case.fit()
+    for name in names & set(SAME_RESULT):
+        assert_same(case, base, case.fit(**{name: SAME_RESULT[name]}))
     for name, value in case.effects.items():
         assert value is not getattr(case.model, name)
         changed = case.fit(**{name: value})

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import oracles
@@ -315,6 +316,38 @@ def test_ratings_are_clipped_and_pooled():
     assert raw.prediction.tolist() == [7, -2, 2.5]
     low = evaluate_ratings(model, test, clip=(2, 4))
     assert low.prediction.tolist() == [4, 2, 2.5]
+
+
+class Clock(Fixed):
+    """Predicts the hour of the rating; without it, midnight."""
+
+    uses_time = True
+
+    def _predict(self, users, items):
+        return np.zeros(len(users))
+
+    def _predict_at(self, users, items, time):
+        return time / 3600
+
+
+def test_ratings_with_their_own_times():
+    train = data_of([(0, 0), (1, 1)], 2, 3, value=[3, 3])
+    test = Interactions(
+        [0, 0, 1], [1, 2, 0], [5.0, 1, 2], [7200, 3600, 36000],
+        train.user_ids, train.item_ids,
+    )  # fmt: skip
+    model = Clock(scores=np.zeros((2, 3))).fit(train)
+    told = evaluate_ratings(model, test, own_time=True, clip=None)
+    assert told.prediction.tolist() == [2, 1, 10]
+    assert told.rating.tolist() == [5, 1, 2]
+    clipped = evaluate_ratings(model, test, own_time=True)
+    assert clipped.prediction.tolist() == [2, 1, 5]
+    untold = evaluate_ratings(model, test, clip=None)
+    assert untold.prediction.tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="Fixed .*does not use the time"):
+        evaluate_ratings(Fixed(scores=np.zeros((2, 3))).fit(train), test, own_time=True)
+    with pytest.raises(ValueError, match="needs the times of the test ratings"):
+        evaluate_ratings(model, replace(test, time=None), own_time=True)
 
 
 def test_title_lists():

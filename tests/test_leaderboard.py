@@ -15,7 +15,9 @@ from threadpoolctl import threadpool_limits
 from recsys_tutor import leaderboard, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import RICH_FIELDS, item_terms, tfidf
+from recsys_tutor.data import Dataset
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.hybrid import FeatureAugmented
 from recsys_tutor.implicit_mf import ImplicitALS
@@ -32,6 +34,7 @@ from recsys_tutor.leaderboard import (
 from recsys_tutor.metrics import mae, rmse
 from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
+from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.worlds import make_world
 
 BOOK = Path(__file__).parents[1] / "book" / "results.json"
@@ -175,18 +178,22 @@ def test_changed_parameters_are_measured_again(tmp_path, data, jobs):
     assert keys(path) == EXPECTED, "the old rows are gone"
 
 
-def test_an_entry_may_make_its_model_from_the_items(tmp_path, data, jobs, monkeypatch):
-    items, asked = pd.DataFrame({"passes": [4]}), []
+def test_an_entry_may_make_its_model_from_the_data_set(
+    tmp_path, data, jobs, monkeypatch
+):
+    items = pd.DataFrame({"passes": [4] * data.n_items})
+    movielens = Dataset(data, items, None)
+    asked = []
 
-    def make(items):
-        asked.append(items)
-        return BiasModel(n_epochs=int(items.passes[0]))
+    def make(dataset):
+        asked.append(dataset)
+        return BiasModel(n_epochs=int(dataset.items.passes[0]))
 
-    monkeypatch.setattr(leaderboard, "_items", lambda: items)
+    monkeypatch.setattr(leaderboard, "_movielens", lambda: movielens)
     made = (Entry("Made", make, ("sequence",)), LAST[0])
     path = tmp_path / "results.json"
     run(path, entries=made, data=data)
-    assert len(asked) == 1 and asked[0] is items
+    assert len(asked) == 1 and asked[0] is movielens
     row = stored(path)[0]
     assert row["params"] == {"reg_u": "5.0", "reg_i": "2.0", "n_epochs": "4"}
     split = task_splits("sequence", data)["last"]
@@ -270,6 +277,23 @@ def test_measure_rating(data):
         "mae": round(mae(frame.rating, frame.prediction), 6),
     }
     assert row["metrics"] == expected and "ndcg_per_user" not in row
+
+
+def test_measure_rating_with_the_ratings_own_times(data):
+    """A model that uses the day is scored twice: without and with the test's times."""
+    fold = splits.k_fold(data)[0]
+    model = BayesianFM(n_factors=2, n_epochs=6, burn_in=2, day=True)
+    got = measure(model, "rating", fold)["metrics"]
+    model.fit(fold.train)
+    test, scores = fold.test, {}
+    for name, time in (("rmse", None), ("rmse_own_time", test.time)):
+        guess = np.clip(model.predict(test.user, test.item, time=time), 1, 5)
+        scores[name] = np.sqrt(np.mean((test.value - guess) ** 2))
+        assert got[name] == pytest.approx(scores[name], abs=1e-6)
+    assert list(got) == ["rmse", "mae", "rmse_own_time"]
+    assert abs(scores["rmse"] - scores["rmse_own_time"]) > 1e-4
+    without = measure(model.clone(day=False), "rating", fold)["metrics"]
+    assert list(without) == ["rmse", "mae"]
 
 
 def test_task_splits_follow_the_protocol(data):
@@ -379,8 +403,8 @@ def book():
     return load_results(BOOK)
 
 
-def made(model, items):
-    return model if isinstance(model, Recommender) else model(items)
+def made(model, dataset):
+    return model if isinstance(model, Recommender) else model(dataset)
 
 
 def test_the_book_s_file_holds_every_run_of_every_entry(book, movielens):
@@ -392,7 +416,7 @@ def test_the_book_s_file_holds_every_run_of_every_entry(book, movielens):
         for split in leaderboard._split_names(task)
     ]
     assert list(zip(book.task, book.model, book.split, strict=True)) == wanted
-    models = {e.name: made(e.model, movielens.items) for e in ENTRIES}
+    models = {e.name: made(e.model, movielens) for e in ENTRIES}
     for name, split, stored_params in zip(book.model, book.split, book.params):
         params = models[name].get_params()
         if "random_state" in params and split.startswith("seed"):
@@ -409,8 +433,19 @@ def test_baselines_are_the_first_rows(book):
         assert list(dict.fromkeys(book.model[book.task == task]))[: len(first)] == first
 
 
-def ease_with_content(items):
-    return FeatureAugmented(features=tfidf(item_terms(items, RICH_FIELDS)[0]))
+def test_rows_with_the_ratings_own_times(book):
+    """Exactly the models that use the day have them, and knowing it helps."""
+    rows = book[book.task == "rating"].set_index("model")
+    own = rows.rmse_own_time
+    assert set(own.index[own.notna()]) == {"Gibbs, day", "Gibbs, day, ordinal"}
+    assert own.notna().sum() == 20
+    folds = rows[own.notna() & rows.split.str.startswith("fold")]
+    assert len(folds) == 10 and (folds.rmse_own_time < folds.rmse).all()
+    assert book.rmse_own_time[book.task != "rating"].isna().all()
+
+
+def ease_with_content(dataset):
+    return FeatureAugmented(features=tfidf(item_terms(dataset.items, RICH_FIELDS)[0]))
 
 
 @pytest.mark.parametrize(
@@ -429,6 +464,8 @@ def ease_with_content(items):
         ("rating", "MF, SGD", "fold 1", BiasedMF()),
         ("ranking", "PureSVD", "seed 42", TruncatedSVD()),
         ("ranking", "Implicit ALS", "seed 42", ImplicitALS(random_state=42)),
+        ("ranking", "PLSA, tempered", "seed 42", PLSA(random_state=42)),
+        ("rating", "Gaussian PLSA", "fold 1", GaussianPLSA()),
     ],
 )
 def test_rows_of_the_book_are_what_the_code_gives(
@@ -440,7 +477,7 @@ def test_rows_of_the_book_are_what_the_code_gives(
     row = row.iloc[0]
     part = task_splits(task, movielens.interactions)[split]
     with threadpool_limits(1):  # linear algebra does not fight with the other tests
-        model = made(model, movielens.items).fit(part.train)
+        model = made(model, movielens).fit(part.train)
     if task == "rating":
         guess = np.clip(model.predict(part.test.user, part.test.item), 1, 5)
         error = part.test.value - guess

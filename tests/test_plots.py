@@ -190,19 +190,26 @@ LAYERS = [
     {"splits", "metrics", "worlds", "training", "kernels"}
     | {"ratings_csv", "movielens_ids"},
     {"datasets", "baselines", "neighbors", "content", "mf", "implicit_mf"}
-    | {"bayesian", "plsa", "neural", "sequential", "hybrid"},
+    | {"gibbs", "bayesian", "plsa", "neural", "towers", "autoencoders"}
+    | {"sequential", "transitions", "hybrid"},
     {"evaluate"},
     {"tuning"},
     {"leaderboard"},
 ]
+#: Modules built on torch.
+NETWORKS = ("neural", "towers", "autoencoders", "sequential")
 #: Models may build on models of these modules, without a circle.
 BETWEEN_MODELS = {
     "neighbors": {"baselines"},
     "content": {"baselines"},
     "mf": {"baselines"},
+    "bayesian": {"datasets", "gibbs"},
+    "plsa": {"baselines"},
     "hybrid": None,
-    "neural": {"mf"},
-    "sequential": {"neural"},
+    "neural": {"implicit_mf"},
+    "towers": {"bayesian", "neural"},
+    "autoencoders": {"neural"},
+    "sequential": {"neural", "transitions"},
 }
 
 
@@ -260,7 +267,7 @@ def loaded_after(statement):
 
 def test_importing_the_package_loads_neither_torch_nor_matplotlib():
     light = [n for n in modules() if n not in ("plots", "__init__", "training")]
-    light = [n for n in light if n not in ("neural", "sequential")]  # built on torch
+    light = [n for n in light if n not in NETWORKS]  # built on torch
     everything = "; ".join(f"import recsys_tutor.{name}" for name in sorted(light))
     assert not {"torch", "matplotlib"} & loaded_after(
         f"import recsys_tutor; {everything}"
