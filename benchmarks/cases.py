@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from functools import partial
@@ -462,6 +463,209 @@ def plsa(same_work):
     return steps if same_work else fit, peer
 
 
+# -- networks: the peer's modules from its wheel --------------------------------------
+
+#: What the wheel imports for logs and searches, and its models never call.
+RECBOLE_LOGS = ("colorlog", "colorama", "texttable", "ray", "torch.utils.tensorboard")
+
+
+def recbole_model(module, kind, config, data):
+    """A RecBole 1.2.1 model from its wheel, with ``config``, for users and items + 1.
+
+    The wheel pins old logging packages and asks for ray and tensorboard, so it is not
+    in the ``[bench]`` extra: it is fetched without its dependencies (the data set comes
+    from the same wheel) and read as it is. Only its ``nn.Module`` is used.
+    """
+    import sys
+    import tempfile
+    from importlib import import_module
+    from pathlib import Path
+    from unittest.mock import MagicMock
+
+    from recsys_tutor.datasets import _download_wheel
+
+    if "recbole" not in sys.modules:
+        sys.path.append(str(_download_wheel(Path(tempfile.mkdtemp()))))
+        sys.modules.update({name: MagicMock() for name in RECBOLE_LOGS})
+    fields = {"USER_ID_FIELD": "user", "ITEM_ID_FIELD": "item", "LABEL_FIELD": "label"}
+    fields |= {"NEG_PREFIX": "neg_", "LIST_SUFFIX": "_list", "device": "cpu"}
+    fields |= {"ITEM_LIST_LENGTH_FIELD": "length", "USER_INTER_NUM_FIELD": "count"}
+    model = getattr(import_module(f"recbole.model.{module}"), kind)
+    return model(defaultdict(lambda: None, fields | config), data)
+
+
+class PeerData:
+    """What a RecBole model asks of a data set: sizes and each user's items, from 1."""
+
+    def __init__(self, train):
+        self.sizes = {"user": train.n_users + 1, "item": train.n_items + 1}
+        self.X = train.csr
+
+    def num(self, field):
+        return self.sizes[field]
+
+    def history_item_matrix(self):
+        import torch
+
+        from recsys_tutor.sequential import pad
+
+        rows = np.split(self.X.indices, self.X.indptr[1:-1])
+        items = pad([[], *rows], max(map(len, rows)))
+        return torch.from_numpy(items), torch.from_numpy(items > 0).float(), None
+
+
+class PeerScores(Popularity):
+    """A fitted model whose scores are given: so that both sides are measured alike."""
+
+    def with_scores(self, scores):
+        self.scores_ = np.asarray(scores, dtype=float)
+        return self
+
+    def _score_users(self, users):
+        return self.scores_[users]
+
+
+def network_epochs(ours, peer_parts, batches, scores, split, n_epochs=3):
+    """``n_epochs`` of both, batches of the same size, on one torch thread.
+
+    The peer's batches are tensors before the clock starts, so its data loaders and its
+    drawing of negatives cost nothing; ours are made within each epoch.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+
+    def score_of(model):
+        return evaluate.evaluate(model, split.test).ndcg.mean()
+
+    def run_ours():
+        model = ours.clone(n_epochs=n_epochs).fit(split.train)
+        return lambda: score_of(model)
+
+    def run_peer():
+        torch.manual_seed(0)
+        model = recbole_model(*peer_parts, PeerData(split.train))
+        optimizer = torch.optim.Adam(model.parameters(), lr=ours.learning_rate)
+        for _ in range(n_epochs):
+            model.train()
+            for batch in batches:
+                optimizer.zero_grad()
+                model.calculate_loss(batch).backward()
+                optimizer.step()
+
+        def score():
+            model.eval()
+            with torch.no_grad():
+                table = scores(model)
+            return score_of(PeerScores().fit(split.train).with_scores(table))
+
+        return score
+
+    return run_ours, run_peer
+
+
+def neumf():
+    """Factors 32 and 32, layers 64-32-16, four negatives a pair, batches of 1,024."""
+    import torch
+
+    from recsys_tutor.implicit_mf import sample_negatives
+    from recsys_tutor.neural import NeuMF
+
+    split = splits.item_stratified(load_movielens_100k(progress=False).interactions)
+    train, rng = split.train, np.random.default_rng(0)
+    repeated = np.repeat(train.user, 4)
+    negative = sample_negatives(rng, repeated, train.csr)
+    columns = {
+        "user": np.append(train.user, repeated) + 1,
+        "item": np.append(train.item, negative) + 1,
+        "label": np.repeat([1.0, 0.0], [len(train), len(negative)]).astype("float32"),
+    }
+    order = rng.permutation(len(columns["user"]))
+    parts = [order[a : a + 1024] for a in range(0, len(order), 1024)]
+    batches = [{k: torch.from_numpy(c[p]) for k, c in columns.items()} for p in parts]
+    config = {"mf_embedding_size": 32, "mlp_embedding_size": 32, "dropout_prob": 0.0}
+    config |= {"mlp_hidden_size": [32, 16], "mf_train": True, "mlp_train": True}
+
+    def scores(model):
+        items = torch.arange(1, train.n_items + 1)
+        users = torch.arange(1, train.n_users + 1).unsqueeze(1)
+        return [model.forward(u.repeat(len(items)), items).tolist() for u in users]
+
+    parts = "general_recommender.neumf", "NeuMF", config
+    return network_epochs(NeuMF(), parts, batches, scores, split)
+
+
+def mult_vae():
+    """One hidden layer of 200, 32 factors, batches of 64 users.
+
+    The peer draws a hundredth of the noise that the model has, which takes as long.
+    """
+    import torch
+
+    from recsys_tutor.autoencoders import MultVAE
+
+    split = splits.item_stratified(load_movielens_100k(progress=False).interactions)
+    users = torch.from_numpy(np.unique(split.train.user) + 1)
+    order = users[torch.randperm(len(users), generator=torch.Generator())]
+    batches = [{"user": part} for part in order.split(64)]
+    config = {"mlp_hidden_size": [200], "latent_dimension": 64, "dropout_prob": 0.5}
+    config |= {"anneal_cap": 1.0, "total_anneal_steps": 300}
+
+    def scores(model):
+        everyone = torch.arange(1, split.train.n_users + 1)
+        return model(model.get_rating_matrix(everyone))[0][:, 1:].numpy()
+
+    parts = "general_recommender.multivae", "MultiVAE", config
+    return network_epochs(MultVAE(), parts, batches, scores, split, n_epochs=20)
+
+
+def sequence_model(name):
+    """200 users, 64 factors, 50 items of history, cross-entropy over all items.
+
+    The peer takes each step to the next item as an example of its own, with up to 50
+    items before it, 2,048 a batch as is its default; ours reads a piece of 51 items
+    once and learns from all its steps, 64 pieces a batch. An epoch of both has the same
+    steps as targets. Our GRU has 64 states and biases, the peer's 64 and a linear map.
+    """
+    import torch
+
+    from recsys_tutor import sequential
+    from recsys_tutor.transitions import ordered
+
+    data = load_movielens_100k(progress=False).interactions
+    split = splits.leave_last_out(data.subset(data.user < 200))
+    train = split.train
+    user, item = ordered(train)
+    lists = np.split(item, np.searchsorted(user, np.arange(1, train.n_users)))
+    steps = [(items, n) for items in lists for n in range(1, len(items))]
+    before = [items[max(n - 50, 0) : n] for items, n in steps]
+    target = np.concatenate([items[1:] for items in lists]) + 1
+
+    def batch_of(sequences, target=None):
+        made = {"item_list": torch.from_numpy(sequential.pad(sequences, 50))}
+        made["length"] = torch.tensor([max(len(s), 1) for s in sequences])
+        return made if target is None else {**made, "item": torch.from_numpy(target)}
+
+    order = np.random.default_rng(0).permutation(len(target))
+    parts = [order[a : a + 2048] for a in range(0, len(order), 2048)]
+    batches = [batch_of([before[n] for n in part], target[part]) for part in parts]
+    config = {"MAX_ITEM_LIST_LENGTH": 50, "loss_type": "CE", "hidden_size": 64}
+    if name == "GRU4Rec":
+        config |= {"embedding_size": 64, "num_layers": 1, "dropout_prob": 0.5}
+    else:
+        config |= {"n_layers": 2, "n_heads": 1, "inner_size": 64, "hidden_act": "relu"}
+        config |= {"hidden_dropout_prob": 0.3, "attn_dropout_prob": 0.0}
+        config |= {"layer_norm_eps": 1e-12, "initializer_range": 0.02}
+
+    def scores(model):
+        last = batch_of([items[-50:] for items in lists])
+        return model.full_sort_predict({"item": None, **last})[:, 1:].numpy()
+
+    parts = f"sequential_recommender.{name.lower()}", name, config
+    ours = getattr(sequential, name)()
+    return network_epochs(ours, parts, batches, scores, split, n_epochs=1)
+
+
 CASES = (
     Case("Bias model, 20 passes", "scikit-surprise BaselineOnly", "RMSE", bias_model),
     Case("Ranking metrics, all users", "pytrec-eval", "NDCG@10", ranking_metrics),
@@ -509,6 +713,20 @@ CASES = (
         "scikit-learn NMF, KL",
         "log-likelihood per entry",
         partial(plsa, True),
+    ),
+    Case("NeuMF, 3 epochs", "RecBole NeuMF", "NDCG@10", neumf),
+    Case("Mult-VAE, 20 epochs", "RecBole MultiVAE", "NDCG@10", mult_vae),
+    Case(
+        "GRU4Rec, 200 users, 1 epoch",
+        "RecBole GRU4Rec",
+        "NDCG@10",
+        partial(sequence_model, "GRU4Rec"),
+    ),
+    Case(
+        "SASRec, 200 users, 1 epoch",
+        "RecBole SASRec",
+        "NDCG@10",
+        partial(sequence_model, "SASRec"),
     ),
 )
 

@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -58,6 +59,7 @@ from recsys_tutor.implicit_mf import BPR, ImplicitALS
 from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
+from recsys_tutor.transitions import Transitions
 
 __all__ = [
     "ENTRIES",
@@ -120,7 +122,19 @@ def _gibbs_ordinal(data):
     return BayesianFM(implicit=True, day=True, likelihood="ordinal", **features)
 
 
+def _network(module, name, *, side=False, **parameters):
+    """A function that makes the model, so that torch is loaded only when it runs."""
+
+    def make(data):
+        model = getattr(import_module(f"recsys_tutor.{module}"), name)
+        return model(**parameters, **(side_features(data) if side else {}))
+
+    return make
+
+
 LISTS = ("ranking", "sequence")
+
+MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
 
 #: Every model of the book with the parameters its chapter chose on validation data.
 ENTRIES = (
@@ -151,6 +165,16 @@ ENTRIES = (
     Entry("PLSA", PLSA(n_topics=12, n_epochs=200, beta=1.0), LISTS),
     Entry("PLSA, tempered", PLSA(), LISTS),
     Entry("Gaussian PLSA", GaussianPLSA(), ("rating",)),
+    Entry("Dot model (torch)", _network("neural", "DotModel"), ("rating",)),
+    Entry("NeuMF", _network("neural", "NeuMF"), ("ranking",)),
+    Entry("FM", _network("towers", "DeepFM", side=True, hidden=()), ("ranking",)),
+    Entry("DeepFM", _network("towers", "DeepFM", side=True), ("ranking",)),
+    Entry("Two towers", _network("towers", "TwoTower", side=True), ("ranking",)),
+    Entry("Mult-VAE", _network("autoencoders", "MultVAE"), LISTS),
+    Entry("Markov chain", MARKOV, ("sequence",)),
+    Entry("Transitions", Transitions(), ("sequence",)),
+    Entry("GRU4Rec", _network("sequential", "GRU4Rec"), ("sequence",)),
+    Entry("SASRec", _network("sequential", "SASRec"), ("sequence",)),
 )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
 from recsys_tutor.autoencoders import MultVAE
@@ -43,7 +44,10 @@ from recsys_tutor.neural import DotModel, NeuMF
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.sequential import GRU4Rec, SASRec
 from recsys_tutor.towers import DeepFM, TwoTower
+from recsys_tutor.training import NetworkModel
 from recsys_tutor.transitions import Transitions
+
+torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 
 
 @dataclass(frozen=True)
@@ -610,6 +614,7 @@ MODELS = [
             "beta": 1.0,
             "anneal": 0,
             "dropout": 0.5,
+            "averaging": 0.0,
         },
         invalid={
             **NETWORK_INVALID,
@@ -617,6 +622,7 @@ MODELS = [
             "beta": WRONG_REG,
             "anneal": (-1, 1.5, True, None),
             "dropout": WRONG_SHARE,
+            "averaging": WRONG_SHARE,
         },
         history=True,
         **NETWORK,
@@ -1260,11 +1266,13 @@ def test_every_model_of_the_package_is_in_the_list():
         for value in vars(namespace).values():
             if inspect.isclass(value) and issubclass(value, Recommender):
                 concrete = value._fit is not Recommender._fit
+                if issubclass(value, NetworkModel):
+                    concrete = value._network is not NetworkModel._network
                 if concrete and not value.__name__.startswith("_"):
                     found.add(value)
     missing = found - {type(case.model) for case in MODELS}
     assert not missing, f"add a ModelCase for {sorted(c.__name__ for c in missing)}"
-    assert {Random, Popularity, BiasModel} <= found
+    assert {Random, Popularity, BiasModel, NeuMF, SASRec} <= found
 
 
 # -- the checks can fail: one broken model per check -------------------------------

@@ -1,0 +1,159 @@
+"""Autoencoders: a user's row of the matrix through a narrow layer and back.
+
+Chapter: 15 Autoencoders.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recsys_tutor.base import check_number
+from recsys_tutor.neural import check_dropout
+from recsys_tutor.training import NetworkModel, minibatches
+
+__all__ = ["MultVAE", "MultVAENetwork", "gaussian_kl"]
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """``KL(N(mean, diag(exp(log_variance))) || N(0, I))`` of each row: (B,).
+
+    ``½ sum of (mean² + variance - log variance - 1)`` (chapter 15, eq-vae-kl).
+    """
+    return 0.5 * (mean**2 + log_variance.exp() - log_variance - 1).sum(dim=1)
+
+
+class MultVAENetwork(nn.Module):
+    """Rows of counts (B, n_items) to logits over the items, by way of ``z``.
+
+    ``forward`` returns logits (B, n_items), and mean and log-variance of ``z`` (B, d).
+    In training ``z = mean + exp(½ log_variance) · noise``, else ``z = mean``.
+    """
+
+    def __init__(self, n_items, hidden, n_factors, dropout):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.encode_1 = nn.Linear(n_items, hidden)
+        self.encode_2 = nn.Linear(hidden, 2 * n_factors)
+        self.decode_1 = nn.Linear(n_factors, hidden)
+        self.decode_2 = nn.Linear(hidden, n_items)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = self.dropout(F.normalize(x, dim=1))  # (B, n_items), rows of length 1
+        h = torch.tanh(self.encode_1(x))  # (B, hidden)
+        mean, log_variance = self.encode_2(h).chunk(2, dim=1)  # (B, d), (B, d)
+        z = mean
+        if self.training:
+            z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        h = torch.tanh(self.decode_1(z))  # (B, hidden)
+        return self.decode_2(h), mean, log_variance  # (B, n_items), (B, d), (B, d)
+
+
+class MultVAE(NetworkModel):
+    """A variational autoencoder of users with a multinomial likelihood.
+
+    Rule: ``s(u, .) =`` the decoder's logits at the encoder's mean for the user's items.
+    Objective: ``-sum_i x_ui log softmax_i(logits) + beta · KL(q(z | x_u) || N(0, I))``
+    averaged over users (chapter 15, eq-vae-elbo); ``beta`` rises linearly to ``beta``
+    over the first ``anneal`` epochs.
+
+    Parameters
+    ----------
+    hidden, n_factors : int
+        Sizes of the hidden layers and of ``z``.
+    beta : float
+        Weight of the divergence; 1 makes the objective minus the evidence lower bound.
+    anneal : int
+    dropout : float in [0, 1)
+        Of the input: items left out at random.
+    averaging : float in [0, 1)
+        ``network_`` has a running mean of the parameters after each epoch, in which the
+        mean so far weighs ``averaging``: a steadier network than the last one. 0 keeps
+        the last.
+    Others: see :class:`~recsys_tutor.training.NetworkModel`; a batch is of users.
+
+    Notes
+    -----
+    Cost of an epoch O(n_users · n_items · hidden). Source: Liang, Krishnan, Hoffman and
+    Jebara (2018). Chapter 15.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden=300,
+        n_factors=32,
+        beta=1.0,
+        anneal=20,
+        dropout=0.5,
+        averaging=0.9,
+        n_epochs=60,
+        batch_size=64,
+        learning_rate=0.002,
+        weight_decay=0.0,
+        device="cpu",
+        random_state=0,
+    ):
+        self.hidden = hidden
+        self.n_factors = n_factors
+        self.beta = beta
+        self.anneal = anneal
+        self.dropout = dropout
+        self.averaging = averaging
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def _check(self):
+        super()._check()
+        check_number("hidden", self.hidden, low=1, whole=True)
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("beta", self.beta, low=0)
+        check_number("anneal", self.anneal, low=0, whole=True)
+        check_dropout(self.dropout)
+        check_dropout(self.averaging, "averaging")
+
+    def _prepare(self, train, rng):
+        self._X = train.binarize().csr.astype(np.float32)
+        self._users = np.flatnonzero(np.diff(self._X.indptr))
+
+    def _network(self, train):
+        return MultVAENetwork(train.n_items, self.hidden, self.n_factors, self.dropout)
+
+    def _batches(self, train, rng):
+        share = (len(self.history_) + 1) / self.anneal if self.anneal else 1.0
+        self._beta = self.beta * min(share, 1.0)
+        for rows in minibatches(len(self._users), self.batch_size, rng):
+            yield (self._X[self._users[rows]].toarray(),)
+
+    def _loss(self, network, x):
+        logits, mean, log_variance = network(x)
+        reconstruction = -(x * F.log_softmax(logits, dim=1)).sum(dim=1)  # (B,)
+        return (reconstruction + self._beta * gaussian_kl(mean, log_variance)).mean()
+
+    def _after_epoch(self, train, network):
+        if not self.history_:  # the first epoch
+            self.network_ = deepcopy(network)
+        pairs = zip(self.network_.parameters(), network.parameters(), strict=True)
+        for mean, now in pairs:
+            mean.lerp_(now, 1 - self.averaging)
+
+    def _score_users(self, users):
+        return self._logits(self._X[users])
+
+    def _score_history(self, X):
+        X = X.copy()
+        X.data = np.ones(X.nnz)
+        return self._logits(X)
+
+    @torch.no_grad()
+    def _logits(self, X):
+        (x,) = self._tensors((X.toarray(),))
+        return self.network_(x)[0].cpu().numpy()

@@ -1,0 +1,263 @@
+"""Embeddings, dot products and multilayer perceptrons: two inputs, one score.
+
+Chapter: 12 Embeddings and MLPs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recsys_tutor.base import check_number
+from recsys_tutor.implicit_mf import sample_negatives
+from recsys_tutor.training import NetworkModel, minibatches
+
+__all__ = ["DotModel", "DotNetwork", "NeuMF", "NeuMFNetwork", "PairClassifier", "mlp"]
+
+
+def mlp(sizes, dropout: float = 0.0) -> nn.Sequential:
+    """Linear layers ``sizes[0] -> sizes[1] -> ...``, each followed by a ReLU."""
+    layers = []
+    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)
+
+
+class DotNetwork(nn.Module):
+    """``mu + b_u + b_i + p_u · q_i`` for index tensors (B,), (B,): scores (B,)."""
+
+    def __init__(self, n_users, n_items, n_factors, *, mean=0.0, init_scale=0.05):
+        super().__init__()
+        self.mean = mean
+        self.P = nn.Embedding(n_users, n_factors)
+        self.Q = nn.Embedding(n_items, n_factors)
+        self.b_u = nn.Embedding(n_users, 1)
+        self.b_i = nn.Embedding(n_items, 1)
+        for table in (self.P, self.Q):
+            nn.init.normal_(table.weight, std=init_scale)
+        for table in (self.b_u, self.b_i):
+            nn.init.zeros_(table.weight)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        p, q = self.P(user), self.Q(item)  # (B, f), (B, f)
+        bias = self.b_u(user) + self.b_i(item)  # (B, 1)
+        return self.mean + bias.squeeze(1) + (p * q).sum(dim=1)  # (B,)
+
+
+class DotModel(NetworkModel):
+    """Biased matrix factorization for ratings as a network with two inputs.
+
+    Rule: ``r_hat[u, i] = mu + b_u + b_i + p_u · q_i``; objective: mean squared error of
+    the training ratings, with Adam's weight decay as the penalty.
+
+    Parameters
+    ----------
+    n_factors : int
+    init_scale : float
+        Standard deviation of the first embeddings.
+    Others: see :class:`~recsys_tutor.training.NetworkModel`.
+
+    Notes
+    -----
+    Cost O(n_epochs · (n_ratings f + n_batches · (n_users + n_items) f)): Adam moves
+    every row of a table at every step. Chapter 12.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=32,
+        n_epochs=25,
+        batch_size=512,
+        learning_rate=0.002,
+        weight_decay=3e-4,
+        init_scale=0.05,
+        device="cpu",
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.init_scale = init_scale
+        self.device = device
+        self.random_state = random_state
+
+    def _check(self):
+        super()._check()
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("init_scale", self.init_scale, low=0, strict=True)
+
+    def _network(self, train):
+        return DotNetwork(
+            *(train.n_users, train.n_items, self.n_factors),
+            mean=float(train.value.mean()),
+            init_scale=self.init_scale,
+        )
+
+    def _batches(self, train, rng):
+        for rows in minibatches(len(train), self.batch_size, rng):
+            yield train.user[rows], train.item[rows], train.value[rows]
+
+    def _loss(self, network, user, item, rating):
+        return F.mse_loss(network(user, item), rating)
+
+    @torch.no_grad()
+    def _predict(self, users, items):
+        return self.network_(*self._tensors((users, items))).cpu().numpy()
+
+    @torch.no_grad()
+    def _score_users(self, users):
+        return _score_pairs(self, users)
+
+
+class PairClassifier(NetworkModel):
+    """Base of networks that say yes or no to a pair (user, item): scores are logits.
+
+    Objective: the binary cross-entropy of the training pairs (1) and of ``n_negatives``
+    items for each that the user lacks (0), drawn anew each epoch. A subclass writes
+    ``_network``, whose ``forward(user, item)`` takes index tensors.
+    """
+
+    def _check(self):
+        super()._check()
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_sizes("hidden", self.hidden)
+        check_number("n_negatives", self.n_negatives, low=1, whole=True)
+        check_dropout(self.dropout)
+
+    def _prepare(self, train, rng):
+        self._X = train.binarize().csr
+        self._lacks = np.diff(self._X.indptr)[train.user] < train.n_items
+
+    def _batches(self, train, rng):
+        user, item = train.user, train.item
+        repeated = np.repeat(user[self._lacks], self.n_negatives)
+        negative = sample_negatives(rng, repeated, self._X)
+        users, items = np.append(user, repeated), np.append(item, negative)
+        labels = np.append(np.ones(len(user)), np.zeros(len(negative)))
+        for rows in minibatches(len(users), self.batch_size, rng):
+            yield users[rows], items[rows], labels[rows]
+
+    def _loss(self, network, user, item, label):
+        return F.binary_cross_entropy_with_logits(network(user, item), label)
+
+    @torch.no_grad()
+    def _score_users(self, users):
+        return _score_pairs(self, users)
+
+
+class NeuMFNetwork(nn.Module):
+    """Dot-product and perceptron branch side by side, joined by one linear layer.
+
+    ``h · [p_u * q_i ; mlp([p'_u ; q'_i])]`` for index tensors (B,), (B,): logits (B,).
+    The branches have embeddings of their own. Without ``hidden`` layers only the first
+    branch is left.
+    """
+
+    def __init__(self, n_users, n_items, n_factors, hidden, dropout, init_scale=0.01):
+        super().__init__()
+        width = hidden[0] // 2 if hidden else 0
+        self.P, self.Q = (nn.Embedding(n, n_factors) for n in (n_users, n_items))
+        self.P_mlp, self.Q_mlp = (nn.Embedding(n, width) for n in (n_users, n_items))
+        self.mlp = mlp((2 * width, *hidden[1:]), dropout)
+        self.out = nn.Linear(n_factors + (hidden[-1] if hidden else 0), 1)
+        for table in (self.P, self.Q, self.P_mlp, self.Q_mlp):
+            nn.init.normal_(table.weight, std=init_scale)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        product = self.P(user) * self.Q(item)  # (B, f)
+        pair = torch.cat([self.P_mlp(user), self.Q_mlp(item)], dim=1)  # (B, hidden[0])
+        both = torch.cat([product, self.mlp(pair)], dim=1)  # (B, f + hidden[-1])
+        return self.out(both).squeeze(1)  # (B,)
+
+
+class NeuMF(PairClassifier):
+    """Neural matrix factorization: is this pair one of the user's, yes or no.
+
+    Rule: the logit of :class:`NeuMFNetwork`; objective: :class:`PairClassifier`'s.
+
+    Parameters
+    ----------
+    n_factors : int
+        Of the dot-product branch.
+    hidden : tuple of int
+        Sizes of the perceptron: its input (two embeddings of half of it), then each
+        layer's output. ``()`` leaves it out.
+    n_negatives : int
+    dropout : float in [0, 1)
+        After each hidden layer.
+    Others: see :class:`~recsys_tutor.training.NetworkModel`.
+
+    Notes
+    -----
+    Cost of an epoch O((1 + n_negatives) · n_ratings · parameters of the perceptron).
+    Source: He et al. (2017), without their pre-training. Chapter 12.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=32,
+        hidden=(64, 32, 16),
+        n_negatives=4,
+        dropout=0.0,
+        n_epochs=10,
+        batch_size=1024,
+        learning_rate=0.001,
+        weight_decay=0.0,
+        device="cpu",
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.hidden = hidden
+        self.n_negatives = n_negatives
+        self.dropout = dropout
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def _check(self):
+        super()._check()
+        if self.hidden and self.hidden[0] % 2:
+            raise ValueError(
+                f"hidden[0] is shared by two embeddings and must be even, got "
+                f"{self.hidden[0]}"
+            )
+
+    def _network(self, train):
+        sizes = self.n_factors, tuple(self.hidden), self.dropout
+        return NeuMFNetwork(train.n_users, train.n_items, *sizes)
+
+
+def _score_pairs(model, users, rows: int = 64) -> np.ndarray:
+    """The score of each of ``users`` with each item, (B, n_items), by parts."""
+    out = np.empty((len(users), model.n_items_), dtype=np.float32)
+    (items,) = model._tensors((np.arange(model.n_items_),))
+    for start in range(0, len(users), rows):
+        (part,) = model._tensors((users[start : start + rows],))
+        pairs = part.repeat_interleave(len(items)), items.repeat(len(part))
+        scores = model.network_(*pairs).reshape(len(part), -1)
+        out[start : start + rows] = scores.cpu().numpy()
+    return out
+
+
+def check_sizes(name: str, sizes) -> None:
+    """ValueError unless ``sizes`` is a tuple or list of positive whole numbers."""
+    if not isinstance(sizes, (tuple, list)):
+        raise ValueError(f"{name} must be a tuple of layer sizes, got {sizes!r}")
+    for n, size in enumerate(sizes):
+        check_number(f"{name}[{n}]", size, low=1, whole=True)
+
+
+def check_dropout(dropout, name: str = "dropout") -> None:
+    """ValueError unless ``dropout`` is a share of at least 0 and less than 1."""
+    check_number(name, dropout, low=0, high=1)
+    if dropout == 1:
+        raise ValueError(f"{name} must be less than 1, got {dropout}: nothing is left")

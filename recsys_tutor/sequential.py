@@ -1,0 +1,316 @@
+"""The next item from the order of the last ones: recurrence and attention.
+
+Sequences are right-padded: position 0 is the oldest, items are shifted by one so that 0
+is padding, and what stands after a sequence's end can never reach back into it.
+
+Chapter: 14 Sequences.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recsys_tutor.base import check_number
+from recsys_tutor.neural import check_dropout
+from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.transitions import ordered
+
+__all__ = [
+    "GRU4Rec",
+    "GRUNetwork",
+    "SASRec",
+    "SASRecNetwork",
+    "attention",
+    "pad",
+    "windows",
+]
+
+
+def pad(sequences, length: int) -> np.ndarray:
+    """Rows of item indices plus one, 0 after the end: (n, length) int64."""
+    out = np.zeros((len(sequences), length), dtype=np.int64)
+    for row, items in zip(out, sequences, strict=True):
+        row[: len(items)] = np.asarray(items) + 1
+    return out
+
+
+def windows(items: np.ndarray, length: int, offset: int) -> list[np.ndarray]:
+    """Cut a sequence into pieces of ``length + 1`` that share one item each.
+
+    The first cut comes after ``offset`` steps (1 to ``length``); so each step from an
+    item to the next lies in exactly one piece.
+    """
+    cuts = [0, *range(offset, len(items) - 1, length), len(items) - 1]
+    pairs = zip(cuts[:-1], cuts[1:], strict=True)
+    return [items[start : end + 1] for start, end in pairs if end > start]
+
+
+# -- networks --------------------------------------------------------------------------
+
+
+class GRUNetwork(nn.Module):
+    """Hidden states of a gated recurrent unit as vectors to compare items with."""
+
+    def __init__(self, n_items, n_factors, dropout):
+        super().__init__()
+        self.items = nn.Embedding(n_items + 1, n_factors, padding_idx=0)
+        self.dropout = nn.Dropout(dropout)
+        self.gru = nn.GRU(n_factors, n_factors, batch_first=True)
+        _start(self.items)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        x = self.dropout(self.items(sequence))  # (B, L, f)
+        h, _ = self.gru(x)  # (B, L, f)
+        return self.dropout(h)  # (B, L, f)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """``softmax(q k.T / sqrt(d), where mask) v`` (chapter 14, eq-attention).
+
+    Parameters
+    ----------
+    q, k, v : (..., L, d) float
+    mask : (L, L) bool
+        ``mask[s, t]``: position ``s`` may look at ``t``; each row allows one at least.
+
+    Returns
+    -------
+    (..., L, d) float
+
+    Notes
+    -----
+    Cost O(L² d) per sequence.
+    """
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (..., L, L)
+    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1) @ v
+
+
+class _Block(nn.Module):
+    """Self-attention, then a position-wise perceptron, each added to its input."""
+
+    def __init__(self, n_factors, n_heads, dropout):
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm_1, self.norm_2 = nn.LayerNorm(n_factors), nn.LayerNorm(n_factors)
+        self.qkv = nn.Linear(n_factors, 3 * n_factors)
+        self.out = nn.Linear(n_factors, n_factors)
+        self.mlp = nn.Sequential(
+            nn.Linear(n_factors, n_factors), nn.ReLU(), nn.Linear(n_factors, n_factors)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        B, L, f = x.shape
+        qkv = self.qkv(self.norm_1(x)).view(B, L, 3, self.n_heads, f // self.n_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, L, f / heads)
+        a = attention(q, k, v, mask).transpose(1, 2).reshape(B, L, f)
+        x = x + self.dropout(self.out(a))  # (B, L, f)
+        return x + self.dropout(self.mlp(self.norm_2(x)))  # (B, L, f)
+
+
+class SASRecNetwork(nn.Module):
+    """Causal self-attention over items and positions; the output at each position."""
+
+    def __init__(self, n_items, n_factors, max_length, n_blocks, n_heads, dropout):
+        super().__init__()
+        self.items = nn.Embedding(n_items + 1, n_factors, padding_idx=0)
+        self.positions = nn.Embedding(max_length, n_factors)
+        self.dropout = nn.Dropout(dropout)
+        blocks = [_Block(n_factors, n_heads, dropout) for _ in range(n_blocks)]
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(n_factors)
+        _start(self.items)
+        nn.init.normal_(self.positions.weight, std=0.02)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        L = sequence.shape[1]
+        x = self.items(sequence) + self.positions.weight[:L]  # (B, L, f)
+        x = self.dropout(x)
+        causal = torch.ones(L, L, dtype=torch.bool, device=x.device).tril()  # (L, L)
+        for block in self.blocks:
+            x = block(x, causal)  # (B, L, f)
+        return self.norm(x)  # (B, L, f)
+
+
+def _start(items: nn.Embedding) -> None:
+    with torch.no_grad():
+        items.weight.normal_(std=1 / math.sqrt(items.embedding_dim))
+        items.weight[0] = 0.0
+
+
+# -- models ----------------------------------------------------------------------------
+
+
+class SequenceModel(NetworkModel):
+    """Base of the models whose network turns (B, L) items into (B, L, f) vectors.
+
+    Rule: ``s(u, i) = h_u · e_i`` with the item's input embedding ``e_i`` and the vector
+    ``h_u`` at the user's last position. Objective: at each position, the cross-entropy
+    of the next item among all items, or with ``n_negatives`` the binary cross-entropy
+    of the next item (1) and of that many items drawn uniformly (0). ``history_`` weighs
+    a batch's mean over its positions by its number of pieces (:func:`windows`).
+    """
+
+    def _check(self):
+        super()._check()
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("max_length", self.max_length, low=1, whole=True)
+        check_number("n_negatives", self.n_negatives, low=0, whole=True)
+        check_dropout(self.dropout)
+
+    def _prepare(self, train, rng):
+        user, item = ordered(train)
+        ends = np.searchsorted(user, np.arange(train.n_users + 1))
+        self._items = [item[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        last = [items[-self.max_length :] for items in self._items]
+        self.sequences_ = pad(last, self.max_length)
+        self.lengths_ = np.array([len(items) for items in last])
+
+    def _batches(self, train, rng):
+        pieces = []
+        offsets = rng.integers(1, self.max_length + 1, len(self._items))
+        for items, offset in zip(self._items, offsets, strict=True):
+            pieces += windows(items, self.max_length, offset)
+        for rows in minibatches(len(pieces), self.batch_size, rng):
+            chosen = [pieces[n] for n in rows]
+            inputs = pad([p[:-1] for p in chosen], self.max_length)
+            batch = inputs, pad([p[1:] for p in chosen], self.max_length)
+            if self.n_negatives:
+                shape = *inputs.shape, self.n_negatives
+                batch = *batch, rng.integers(1, train.n_items + 1, shape)
+            yield batch
+
+    def _loss(self, network, inputs, targets, negatives=None):
+        real = targets > 0  # (B, L)
+        h, target = network(inputs)[real], targets[real]  # (N, f), (N,)
+        E = network.items.weight
+        if negatives is None:
+            return F.cross_entropy(h @ E[1:].T, target - 1)
+        yes = (h * E[target]).sum(dim=1)  # (N,)
+        no = (E[negatives[real]] @ h.unsqueeze(2)).squeeze(2)  # (N, n_negatives)
+        return F.softplus(-yes).mean() + F.softplus(no).mean()
+
+    @torch.no_grad()
+    def _score_users(self, users):
+        """A user without items is read as one padded position."""
+        sequence, last = self._tensors(
+            (self.sequences_[users], np.maximum(self.lengths_[users] - 1, 0))
+        )
+        h = self.network_(sequence)[torch.arange(len(last)), last]  # (B, f)
+        return (h @ self.network_.items.weight[1:].T).cpu().numpy()
+
+
+class GRU4Rec(SequenceModel):
+    """A gated recurrent unit reads the user's items in order.
+
+    Parameters
+    ----------
+    n_factors : int
+        Of items and hidden states.
+    max_length : int
+        Steps it is trained over, and last items it reads.
+    n_negatives : int
+        0: cross-entropy over all items.
+    dropout : float in [0, 1)
+    Others: see :class:`~recsys_tutor.training.NetworkModel`.
+
+    Notes
+    -----
+    Cost of an epoch O(n_ratings · f · (f + n_items)). Sources: Hidasi et al. (2016);
+    the loss over all items from Hidasi and Karatzoglou (2018). Chapter 14.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=64,
+        max_length=50,
+        n_negatives=0,
+        dropout=0.5,
+        n_epochs=40,
+        batch_size=64,
+        learning_rate=0.005,
+        weight_decay=0.0,
+        device="cpu",
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.max_length = max_length
+        self.n_negatives = n_negatives
+        self.dropout = dropout
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def _network(self, train):
+        return GRUNetwork(train.n_items, self.n_factors, self.dropout)
+
+
+class SASRec(SequenceModel):
+    """Self-attention reads the user's items, each position looking back.
+
+    Parameters
+    ----------
+    n_factors : int
+        A multiple of ``n_heads``.
+    n_blocks, n_heads : int
+    Others: see :class:`GRU4Rec`.
+
+    Notes
+    -----
+    Cost of an epoch O(n_ratings · f · (f + max_length + n_items)). Source: Kang and
+    McAuley (2018), who use ``n_negatives=1``. Chapter 14.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=64,
+        n_blocks=2,
+        n_heads=1,
+        max_length=50,
+        n_negatives=0,
+        dropout=0.3,
+        n_epochs=40,
+        batch_size=64,
+        learning_rate=0.002,
+        weight_decay=0.0,
+        device="cpu",
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.n_blocks = n_blocks
+        self.n_heads = n_heads
+        self.max_length = max_length
+        self.n_negatives = n_negatives
+        self.dropout = dropout
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def _check(self):
+        super()._check()
+        check_number("n_blocks", self.n_blocks, low=1, whole=True)
+        check_number("n_heads", self.n_heads, low=1, whole=True)
+        if self.n_factors % self.n_heads:
+            raise ValueError(
+                f"n_factors must be a multiple of n_heads, got {self.n_factors} and "
+                f"{self.n_heads}"
+            )
+
+    def _network(self, train):
+        return SASRecNetwork(
+            *(train.n_items, self.n_factors, self.max_length),
+            *(self.n_blocks, self.n_heads, self.dropout),
+        )

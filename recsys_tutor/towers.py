@@ -1,0 +1,332 @@
+"""Features in networks: factorization machines, DeepFM and two-tower retrieval.
+
+Chapter: 13 Features and two towers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array, eye_array
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recsys_tutor.base import check_number
+from recsys_tutor.bayesian import check_features
+from recsys_tutor.neural import PairClassifier, check_dropout, check_sizes, mlp
+from recsys_tutor.training import NetworkModel, minibatches
+
+__all__ = [
+    "DeepFM",
+    "DeepFMNetwork",
+    "FieldEmbedding",
+    "TwoTower",
+    "TwoTowerNetwork",
+    "in_batch_softmax",
+]
+
+
+class FieldEmbedding(nn.Module):
+    """A vector per field of a row: the sum of its features' embeddings.
+
+    ``forward(rows)`` takes indices (B,) and returns (B, n_fields, width).
+
+    Parameters
+    ----------
+    fields : sequence of (n_rows, n_features) csr_array
+        A field has one or several features per row, with the weights stored in it.
+    width : int
+    """
+
+    def __init__(self, fields, width, init_scale=0.05):
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(f.shape[1], width) for f in fields)
+        for n, (field, table) in enumerate(zip(fields, self.tables, strict=True)):
+            nn.init.normal_(table.weight, std=init_scale)
+            index, weight = _padded(csr_array(field))
+            self.register_buffer(f"index_{n}", index)  # (n_rows, most features)
+            self.register_buffer(f"weight_{n}", weight)  # the same, 0 for padding
+
+    def forward(self, rows: Tensor) -> Tensor:
+        out = []
+        for n, table in enumerate(self.tables):
+            index = getattr(self, f"index_{n}")[rows]  # (B, most)
+            weight = getattr(self, f"weight_{n}")[rows]  # (B, most)
+            out.append((weight.unsqueeze(2) * table(index)).sum(dim=1))  # (B, width)
+        return torch.stack(out, dim=1)  # (B, n_fields, width)
+
+
+def _padded(field: csr_array) -> tuple[Tensor, Tensor]:
+    """Each row's column indices and weights, right-padded with index 0, weight 0."""
+    size = np.diff(field.indptr)
+    real = np.arange(max(size.max(), 1)) < size[:, None]
+    index = np.zeros(real.shape, dtype=np.int64)
+    weight = np.zeros(real.shape, dtype=np.float32)
+    index[real], weight[real] = field.indices, field.data
+    return torch.from_numpy(index), torch.from_numpy(weight)
+
+
+def _fields(name, features, n_rows, ids) -> list[csr_array]:
+    """The one-hot ids, if wanted, and the feature matrices, checked."""
+    fields = [csr_array(eye_array(n_rows))] if ids else []
+    if features is not None:
+        fields += map(csr_array, check_features(name, features, n_rows))
+    if not fields:
+        raise ValueError(f"without ids, {name} must hold at least one matrix")
+    return fields
+
+
+# -- factorization machine and DeepFM ------------------------------------------------
+
+
+class DeepFMNetwork(nn.Module):
+    """Weights, pairs of fields and a perceptron over the same embeddings: logits (B,).
+
+    The pairs ``sum over a < b of v_a · v_b`` are ``½ (|sum v|² - sum |v|²)`` (chapter
+    13, eq-fm-identity). Without ``hidden`` layers: a factorization machine.
+    """
+
+    def __init__(self, user_fields, item_fields, n_factors, hidden, dropout):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+        sides = user_fields, item_fields
+        self.w = nn.ModuleList(FieldEmbedding(f, 1, 0.0) for f in sides)
+        self.v = nn.ModuleList(FieldEmbedding(f, n_factors) for f in sides)
+        self.deep = None
+        if hidden:
+            n_in = (len(user_fields) + len(item_fields)) * n_factors
+            self.deep = nn.Sequential(
+                mlp((n_in, *hidden), dropout), nn.Linear(hidden[-1], 1)
+            )
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        w = [field(rows) for field, rows in zip(self.w, (user, item), strict=True)]
+        v = [field(rows) for field, rows in zip(self.v, (user, item), strict=True)]
+        w, v = torch.cat(w, dim=1), torch.cat(v, dim=1)  # (B, fields, 1), (.., f)
+        pairs = 0.5 * (v.sum(dim=1) ** 2 - (v**2).sum(dim=1)).sum(dim=1)  # (B,)
+        score = self.bias + w.sum(dim=(1, 2)) + pairs  # (B,)
+        if self.deep is not None:
+            score = score + self.deep(v.flatten(1)).squeeze(1)
+        return score  # (B,)
+
+
+class DeepFM(PairClassifier):
+    """A factorization machine over fields, with a perceptron beside it.
+
+    Rule: the logit of :class:`DeepFMNetwork`; objective:
+    :class:`~recsys_tutor.neural.PairClassifier`'s. ``hidden=()`` is the factorization
+    machine alone.
+
+    Parameters
+    ----------
+    user_features, item_features : None or sequence of sparse matrices
+        Fields beside the ids, as :func:`~recsys_tutor.bayesian.side_features` makes.
+    n_factors : int
+    hidden : tuple of int
+        Outputs of the perceptron's layers.
+    n_negatives : int
+    dropout : float in [0, 1)
+    Others: see :class:`~recsys_tutor.training.NetworkModel`.
+
+    Notes
+    -----
+    Cost of an epoch O((1 + n_negatives) · n_ratings · (features · f + perceptron)).
+    Sources: Rendle (2010); Guo et al. (2017). Chapter 13.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_features=None,
+        item_features=None,
+        n_factors=16,
+        hidden=(64, 32),
+        n_negatives=4,
+        dropout=0.2,
+        n_epochs=12,
+        batch_size=2048,
+        learning_rate=0.002,
+        weight_decay=1e-6,
+        device="cpu",
+        random_state=0,
+    ):
+        self.user_features = user_features
+        self.item_features = item_features
+        self.n_factors = n_factors
+        self.hidden = hidden
+        self.n_negatives = n_negatives
+        self.dropout = dropout
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def _network(self, train):
+        return DeepFMNetwork(
+            _fields("user_features", self.user_features, train.n_users, True),
+            _fields("item_features", self.item_features, train.n_items, True),
+            *(self.n_factors, tuple(self.hidden), self.dropout),
+        )
+
+
+# -- two towers ------------------------------------------------------------------------
+
+
+class TwoTowerNetwork(nn.Module):
+    """A user's fields to a vector, an item's fields to a vector: (B, f) each.
+
+    A tower is a linear map of its concatenated fields, after a perceptron if there are
+    ``hidden`` layers.
+    """
+
+    def __init__(self, user_fields, item_fields, width, hidden, n_factors, dropout):
+        super().__init__()
+        self.user = self._tower(user_fields, width, hidden, n_factors, dropout)
+        self.item = self._tower(item_fields, width, hidden, n_factors, dropout)
+
+    @staticmethod
+    def _tower(fields, width, hidden, n_factors, dropout):
+        sizes = (len(fields) * width, *hidden)
+        return nn.Sequential(
+            FieldEmbedding(fields, width),  # (B, fields, width)
+            nn.Flatten(),  # (B, fields · width)
+            mlp(sizes, dropout),  # (B, hidden[-1])
+            nn.Linear(sizes[-1], n_factors),  # (B, f)
+        )
+
+    def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        return self.user(user), self.item(item)
+
+
+def in_batch_softmax(
+    u: Tensor, v: Tensor, item: Tensor, log_q: Tensor | None = None
+) -> Tensor:
+    """Mean of ``-ln softmax`` of each row's own item among the batch's items.
+
+    Logits ``u_a · v_b - log_q_b``: an item enters a batch as often as it is popular,
+    and without ``log_q`` the popular ones are pushed down for it (chapter 13,
+    eq-log-q). Another row's copy of the same item is no negative and is left out; that
+    favours frequent items a little (eq-log-q-exact), while copies are rare.
+
+    Parameters
+    ----------
+    u, v : (B, f)
+        Row ``a`` of both belongs to the same pair.
+    item : (B,) int64
+    log_q : (B,), optional
+        Log-probability of drawing each item.
+    """
+    logits = u @ v.T  # (B, B)
+    if log_q is not None:
+        logits = logits - log_q
+    same = item.unsqueeze(1) == item
+    same.fill_diagonal_(False)
+    logits = logits.masked_fill(same, -torch.inf)
+    return F.cross_entropy(logits, torch.arange(len(u), device=u.device))
+
+
+class TwoTower(NetworkModel):
+    """Retrieval: users and items as vectors, made from ids and features separately.
+
+    Rule: ``s(u, i) = u_u · v_i`` with the towers' outputs; objective:
+    :func:`in_batch_softmax` of the training pairs.
+
+    Parameters
+    ----------
+    user_features, item_features : None or sequence of sparse matrices
+    user_ids, item_ids : bool
+        Whether the id is a field, too. Without ``item_ids`` an item never seen in
+        training is scored as well as any other with its features.
+    log_q : bool
+        Correct for the popularity of the batch's items.
+    width, n_factors : int
+        Of a field's embedding, of the towers' outputs.
+    hidden : tuple of int
+    dropout : float in [0, 1)
+    Others: see :class:`~recsys_tutor.training.NetworkModel`.
+
+    Attributes
+    ----------
+    U_, V_ : (n_users, n_factors), (n_items, n_factors) float32
+        What a server stores: ``score(users) == U_[users] @ V_.T``.
+
+    Notes
+    -----
+    Cost of an epoch O(n_ratings · (batch_size f + towers)). Sources: Covington, Adams
+    and Sargin (2016); Yi et al. (2019) for the correction. Chapter 13.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_features=None,
+        item_features=None,
+        user_ids=True,
+        item_ids=True,
+        log_q=True,
+        width=32,
+        n_factors=32,
+        hidden=(64,),
+        dropout=0.0,
+        n_epochs=16,
+        batch_size=512,
+        learning_rate=0.002,
+        weight_decay=1e-5,
+        device="cpu",
+        random_state=0,
+    ):
+        self.user_features = user_features
+        self.item_features = item_features
+        self.user_ids = user_ids
+        self.item_ids = item_ids
+        self.log_q = log_q
+        self.width = width
+        self.n_factors = n_factors
+        self.hidden = hidden
+        self.dropout = dropout
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def _check(self):
+        super()._check()
+        for name in ("user_ids", "item_ids", "log_q"):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise ValueError(f"{name} must be a bool, got {getattr(self, name)!r}")
+        check_number("width", self.width, low=1, whole=True)
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_sizes("hidden", self.hidden)
+        check_dropout(self.dropout)
+
+    def _network(self, train):
+        n, m = train.shape
+        return TwoTowerNetwork(
+            _fields("user_features", self.user_features, n, self.user_ids),
+            _fields("item_features", self.item_features, m, self.item_ids),
+            *(self.width, tuple(self.hidden), self.n_factors, self.dropout),
+        )
+
+    def _batches(self, train, rng):
+        count = np.bincount(train.item, minlength=train.n_items)
+        with np.errstate(divide="ignore"):  # items without ratings are never drawn
+            log_q = np.log(count / len(train))
+        for rows in minibatches(len(train), self.batch_size, rng):
+            yield train.user[rows], train.item[rows], log_q[train.item[rows]]
+
+    def _loss(self, network, user, item, log_q):
+        return in_batch_softmax(
+            *network(user, item), item, log_q if self.log_q else None
+        )
+
+    def _after_epoch(self, train, network):
+        rows = self._tensors((np.arange(train.n_users), np.arange(train.n_items)))
+        self.U_ = self.network_.user(rows[0]).cpu().numpy()
+        self.V_ = self.network_.item(rows[1]).cpu().numpy()
+
+    def _score_users(self, users):
+        return self.U_[users] @ self.V_.T

@@ -1,0 +1,117 @@
+"""What follows what: counts of transitions, the baseline of every sequence model.
+
+Chapter: 14 Sequences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.data import Interactions
+
+__all__ = ["Transitions", "ordered", "recency_weights", "transition_counts"]
+
+
+def ordered(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """``user, item`` sorted by user, within a user by time, ties by file order.
+
+    Raises
+    ------
+    ValueError
+        The interactions have no times.
+    """
+    if train.time is None:
+        raise ValueError("a sequence needs the times of the interactions, got none")
+    order = np.lexsort((np.arange(len(train)), train.time, train.user))
+    return train.user[order], train.item[order]
+
+
+def transition_counts(user, item, n_items, *, window=1, decay=1.0) -> csr_array:
+    """How often ``j`` came within ``window`` steps after ``i``: (n_items, n_items).
+
+    A pair ``d`` steps apart counts ``decay ** (d - 1)`` (chapter 14,
+    eq-transition-counts). ``user, item`` are :func:`ordered`. Cost O(n · window).
+    """
+    C = csr_array((n_items, n_items))
+    for d in range(1, min(window, len(user) - 1) + 1):
+        same = user[d:] == user[:-d]
+        weight = np.full(int(same.sum()), decay ** (d - 1))
+        pairs = item[:-d][same], item[d:][same]
+        C = C + csr_array((weight, pairs), shape=C.shape)
+    return C
+
+
+def recency_weights(user, item, shape, recency) -> csr_array:
+    """``recency ** age`` of each user's items, the last one's age being 0.
+
+    ``user, item`` are :func:`ordered`; ``shape`` is (n_users, n_items).
+    """
+    last = np.searchsorted(user, user, side="right") - 1
+    age = last - np.arange(len(user))
+    return csr_array((np.power(float(recency), age), (user, item)), shape=shape)
+
+
+class Transitions(Recommender):
+    """Items that followed what the user took last.
+
+    Rule: ``s(u, j) = sum over items i of u of recency^age(i) · T_ij`` with ``T_ij =
+    (C_ij + backward · C_ji) / (n_i · n_j^damping)``, ``C`` the
+    :func:`transition_counts` and ``n`` the counts of the items (at least 1). No
+    training but counting. ``window=1, recency=0, backward=0, damping=0`` is the
+    first-order Markov chain: the share of ``i``'s transitions that went to ``j``.
+
+    Parameters
+    ----------
+    window : int
+        Steps apart that still count.
+    decay : float in (0, 1]
+        Per step of distance.
+    recency : float in [0, 1]
+        Per step of age of the user's items; 0 looks at the last item only.
+    backward : float >= 0
+        Weight of the transitions against the order: 1 forgets the direction.
+    damping : float >= 0
+        Holds popular targets back.
+
+    Attributes
+    ----------
+    T_ : (n_items, n_items) csr_array
+    W_ : (n_users, n_items) csr_array
+        Recency weights.
+
+    Notes
+    -----
+    Cost O(n_ratings · window). Chapter 14.
+    """
+
+    def __init__(self, *, window=20, decay=0.9, recency=0.8, backward=0.5, damping=0.3):
+        self.window = window
+        self.decay = decay
+        self.recency = recency
+        self.backward = backward
+        self.damping = damping
+
+    def _check(self):
+        check_number("window", self.window, low=1, whole=True)
+        check_number("decay", self.decay, low=0, strict=True)
+        check_number("decay", self.decay, high=1)
+        check_number("recency", self.recency, low=0, high=1)
+        check_number("backward", self.backward, low=0)
+        check_number("damping", self.damping, low=0)
+
+    def _fit(self, train, callback):
+        user, item = ordered(train)
+        C = transition_counts(
+            user, item, train.n_items, window=self.window, decay=self.decay
+        )
+        n = np.maximum(np.bincount(item, minlength=train.n_items), 1).astype(float)
+        C = (C + self.backward * C.T).tocoo()
+        i, j = C.coords
+        values = C.data / (n[i] * n[j] ** self.damping)
+        self.T_ = csr_array((values, (i, j)), shape=C.shape)
+        self.W_ = recency_weights(user, item, train.shape, self.recency)
+
+    def _score_users(self, users):
+        return (self.W_[users] @ self.T_).toarray()
