@@ -277,7 +277,7 @@ class BayesianFM(Recommender):
     def draws(self, users, items, *, time=None) -> np.ndarray:
         """``r_hat`` of each pair in every kept sweep, (n_draws, n): no noise, no stars.
 
-        ``time`` (n,) in seconds as in :meth:`predict`.
+        ``time`` (n,) in seconds as in :meth:`.Recommender.predict`.
         """
         return np.array(list(self._each_draw(*self._pairs(users, items, time))))
 

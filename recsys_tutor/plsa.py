@@ -293,7 +293,8 @@ class GaussianPLSA(Recommender):
     Attributes
     ----------
     bias_ : BiasModel
-    A_ : (n_users, n_topics), M_ : (n_items, n_topics), float64
+    A_ : (n_users, n_topics) float64
+    M_ : (n_items, n_topics) float64
     variance_ : float
 
     Notes
