@@ -25,7 +25,7 @@ from recsys_tutor.leaderboard import peak_mb
 
 HERE = Path(__file__).parent
 PACKAGES = ("numpy", "scipy", "numba", "scikit-surprise", "implicit", "cornac")
-PACKAGES += ("myfm", "scikit-learn")
+PACKAGES += ("myfm", "scikit-learn", "torch")
 
 
 def measure(number: int, repeats: int) -> dict:
