@@ -324,13 +324,20 @@ class Recommender:
         Raises ``NotImplementedError`` for a model that ranks without predicting
         ratings, ``ValueError`` for a ``time`` that a model without ``uses_time`` gets.
         """
+        users, items, time = self._check_pairs(users, items, time)
+        if time is None:
+            return self._predict(users, items)
+        return self._predict_at(users, items, time)
+
+    def _check_pairs(self, users, items, time):
+        """The arguments of :meth:`predict` as arrays, ``time`` None or one per pair."""
         self._check_fitted()
         users = _check_index("users", users, self.n_users_)
         items = _check_index("items", items, self.n_items_)
         if users.shape != items.shape:
             raise ValueError(f"got {len(users)} users but {len(items)} items")
         if time is None:
-            return self._predict(users, items)
+            return users, items, None
         time = np.asarray(time)
         if time.shape != users.shape or not np.issubdtype(time.dtype, np.integer):
             raise ValueError(
@@ -342,7 +349,7 @@ class Recommender:
                 f"{type(self).__name__} with these parameters does not use the time of "
                 "a rating: leave out time"
             )
-        return self._predict_at(users, items, time)
+        return users, items, time
 
     def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         raise NotImplementedError(

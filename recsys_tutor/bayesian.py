@@ -15,7 +15,7 @@ from numba import njit, prange
 from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
 from scipy.special import ndtr, ndtri
 
-from recsys_tutor.base import Recommender, _check_index, check_number
+from recsys_tutor.base import Recommender, check_number
 from recsys_tutor.data import Dataset
 from recsys_tutor.datasets import genre_matrix
 from recsys_tutor.gibbs import (
@@ -279,21 +279,7 @@ class BayesianFM(Recommender):
 
         ``time`` (n,) in seconds as in :meth:`.Recommender.predict`.
         """
-        return np.array(list(self._each_draw(*self._pairs(users, items, time))))
-
-    def _pairs(self, users, items, time):
-        """The arguments, checked: a compiled loop would read beyond an array."""
-        self._check_fitted()
-        users = _check_index("users", users, self.n_users_)
-        items = _check_index("items", items, self.n_items_)
-        if len(users) != len(items):
-            raise ValueError(f"got {len(users)} users but {len(items)} items")
-        if time is not None and (not self.day or np.shape(time) != users.shape):
-            raise ValueError(
-                f"time must hold {len(users)} whole seconds and needs a model with "
-                f"day=True, got shape {np.shape(time)} and day={self.day}"
-            )
-        return users, items, time
+        return np.array(list(self._each_draw(*self._check_pairs(users, items, time))))
 
     def _each_draw(self, users, items, time):
         """The rule for the pairs, a draw after the other.
@@ -338,7 +324,7 @@ class BayesianFM(Recommender):
 
     def level_probabilities(self, users, items, *, time=None) -> np.ndarray:
         """Probability of each star level, (n, L); ordinal likelihood only."""
-        pairs = self._pairs(users, items, time)
+        pairs = self._check_pairs(users, items, time)
         if self.likelihood != "ordinal":
             raise ValueError(
                 "level_probabilities needs likelihood='ordinal', got "
