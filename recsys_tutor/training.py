@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,20 @@ __all__ = [
     "seeded",
     "train_epoch",
 ]
+
+
+def _start_numba() -> None:
+    """Start numba's threads and keep torch's number of them.
+
+    Both run on OpenMP, and numba's start sets its number of threads for torch as well:
+    small networks then wait for a second thread at every step, ten times as long.
+    """
+    threads = torch.get_num_threads()
+    numba.get_num_threads()
+    torch.set_num_threads(threads)
+
+
+_start_numba()
 
 
 def check_device(device) -> torch.device:
@@ -149,6 +164,7 @@ class NetworkModel(Recommender):
                 network.parameters(),
                 lr=self.learning_rate,
                 weight_decay=self.weight_decay,
+                fused=True,
             )
             for _ in range(self.n_epochs):
                 batches = (self._tensors(b) for b in self._batches(train, rng))

@@ -1,7 +1,10 @@
 """The training loop: seeds, devices, batches, losses, hooks, and networks' sizes."""
 
 import ast
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +242,35 @@ def test_a_loss_that_is_not_finite_ends_the_fit():
         model.fit(toy().interactions)
     with pytest.raises(NotFittedError):
         model.score([0])
+
+
+def test_numba_s_threads_do_not_become_torch_s():
+    """In a process of its own: what a parallel kernel does to torch's threads."""
+    code = """
+import numpy as np, torch
+torch.set_num_threads(1)
+(torch.ones(500, 500, requires_grad=True) ** 2).sum().backward()
+{first}
+from recsys_tutor.kernels import is_stored
+from scipy.sparse import csr_array
+X = csr_array(np.eye(200))
+user = np.tile(np.arange(200), 200)
+is_stored(X.indptr, X.indices, user, user[::-1].copy())
+print(torch.get_num_threads())
+"""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code.format(first=first)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "NUMBA_NUM_THREADS": "2"},
+            check=True,
+        ).stdout.strip()
+        for first in ("import recsys_tutor.training", "")
+    ]
+    assert found[0] == "1"
+    if found[1] == "1":  # numba runs on other threads than OpenMP's here
+        pytest.skip("numba leaves torch's threads alone on this machine")
 
 
 # -- every network can be read at a glance -------------------------------------------
