@@ -30,6 +30,7 @@ from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Interactions
+from recsys_tutor.graph import LightGCN
 from recsys_tutor.hybrid import (
     Cascade,
     FeatureAugmented,
@@ -625,6 +626,23 @@ MODELS = [
             "averaging": WRONG_SHARE,
         },
         history=True,
+        **NETWORK,
+    ),
+    ModelCase(
+        LightGCN(n_factors=4, n_epochs=60, batch_size=64, learning_rate=0.05),
+        effects={
+            **NETWORK_EFFECTS,
+            "n_factors": 3,
+            "n_layers": 1,
+            "reg": 0.5,
+            "init_scale": 0.5,
+        },
+        invalid={
+            **NETWORK_INVALID,
+            "n_layers": (-1, 1.5, True, None),
+            "reg": WRONG_REG,
+            "init_scale": WRONG_POSITIVE,
+        },
         **NETWORK,
     ),
     ModelCase(

@@ -190,14 +190,14 @@ LAYERS = [
     {"splits", "metrics", "worlds", "training", "kernels"}
     | {"ratings_csv", "movielens_ids"},
     {"datasets", "baselines", "neighbors", "content", "mf", "implicit_mf"}
-    | {"gibbs", "bayesian", "plsa", "neural", "towers", "autoencoders"}
+    | {"gibbs", "bayesian", "plsa", "neural", "towers", "autoencoders", "graph"}
     | {"sequential", "transitions", "hybrid"},
     {"evaluate"},
     {"tuning"},
     {"leaderboard"},
 ]
 #: Modules built on torch.
-NETWORKS = ("neural", "towers", "autoencoders", "sequential")
+NETWORKS = ("neural", "towers", "autoencoders", "graph", "sequential")
 #: Models may build on models of these modules, without a circle.
 BETWEEN_MODELS = {
     "neighbors": {"baselines"},
@@ -209,6 +209,7 @@ BETWEEN_MODELS = {
     "neural": {"implicit_mf"},
     "towers": {"bayesian", "neural"},
     "autoencoders": {"neural"},
+    "graph": {"implicit_mf"},
     "sequential": {"neural", "transitions"},
 }
 

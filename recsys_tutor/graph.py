@@ -1,0 +1,209 @@
+"""Graph convolution: factors averaged over neighbours of the user-item graph.
+
+Chapter: 15 Autoencoders.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from scipy.sparse import block_array, csr_array
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recsys_tutor.base import check_number
+from recsys_tutor.data import Interactions
+from recsys_tutor.implicit_mf import sample_negatives
+from recsys_tutor.training import NetworkModel, minibatches
+
+__all__ = ["LightGCN", "LightGCNNetwork", "normalized_adjacency", "propagate"]
+
+
+def normalized_adjacency(train: Interactions) -> csr_array:
+    """The graph of users and items, each edge ``1 / √(d_u d_i)``.
+
+    ``d`` counts a node's edges. Users come first, then items.
+
+    Returns
+    -------
+    (n_users + n_items, n_users + n_items) csr_array of float64
+        Symmetric, eigenvalues in [-1, 1]; a node without edges has a row of zeros
+        (chapter 15, eq-gcn-adjacency).
+    """
+    R = train.binarize().csr.astype(np.float64)
+    d_u, d_i = (np.asarray(R.sum(axis=axis)) for axis in (1, 0))
+    R.data /= np.sqrt(np.repeat(d_u, np.diff(R.indptr)) * d_i[R.indices])
+    return csr_array(block_array([[None, R], [R.T, None]]))
+
+
+def propagate(A, E, n_layers: int):
+    """Mean of ``E, A E, .., A^n_layers E``.
+
+    Parameters
+    ----------
+    A : (n, n)
+        Anything with ``@``.
+    E : (n, f)
+    n_layers : int
+
+    Returns
+    -------
+    (n, f), of the type of ``E``
+
+    Notes
+    -----
+    Chapter 15, eq-gcn-layer. Cost O(n_layers · nnz · f).
+    """
+    total = E
+    for _ in range(n_layers):
+        E = A @ E
+        total = total + E
+    return total / (n_layers + 1)
+
+
+class Walk(torch.autograd.Function):
+    """``A @ E`` for a symmetric sparse ``A``: the gradient is ``A @ gradient``.
+
+    Torch would transpose the matrix in every step, which takes most of the time.
+    """
+
+    @staticmethod
+    def forward(ctx, A, E):
+        ctx.A = A
+        return A @ E
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None, ctx.A @ gradient
+
+
+class Graph:
+    """A symmetric scipy matrix in torch, with ``@``."""
+
+    def __init__(self, A: csr_array, device="cpu"):
+        parts = (A.indptr.astype(np.int64), A.indices.astype(np.int64))
+        parts = (*parts, A.data.astype(np.float32))
+        with warnings.catch_warnings():  # torch calls its own format a beta
+            warnings.filterwarnings("ignore", "Sparse CSR", UserWarning)
+            self.A = torch.sparse_csr_tensor(
+                *map(torch.from_numpy, parts), A.shape, check_invariants=True
+            ).to(device)
+
+    def __matmul__(self, E: Tensor) -> Tensor:
+        return Walk.apply(self.A, E)
+
+
+class LightGCNNetwork(nn.Module):
+    """A table of users' and items' factors, (n_users + n_items, f).
+
+    ``forward(graph)`` returns it propagated: (n_users, f) and (n_items, f).
+    """
+
+    def __init__(self, n_users, n_items, n_factors, n_layers, init_scale=0.1):
+        super().__init__()
+        self.n_users, self.n_layers = n_users, n_layers
+        self.E = nn.Embedding(n_users + n_items, n_factors)
+        nn.init.normal_(self.E.weight, std=init_scale)
+
+    def forward(self, graph) -> tuple[Tensor, Tensor]:
+        E = propagate(graph, self.E.weight, self.n_layers)  # (n_users + n_items, f)
+        return E[: self.n_users], E[self.n_users :]  # (n_users, f), (n_items, f)
+
+
+class LightGCN(NetworkModel):
+    """BPR on factors that were averaged over the user-item graph.
+
+    Rule: ``s(u, i) = p_u · q_i`` with the rows that :func:`propagate` gives. Objective,
+    the mean over triples of a user, an item of theirs and a drawn one: ``-log σ(s(u, i)
+    - s(u, j)) + ½ reg (|e_u|² + |e_i|² + |e_j|²)`` with the table's rows ``e``, before
+    they are propagated (chapter 15, eq-gcn-objective). Without layers it is BPR
+    without item biases.
+
+    Parameters
+    ----------
+    n_factors : int
+    n_layers : int
+        Steps over the graph; 0 leaves the factors alone.
+    reg : float
+    init_scale : float
+        Standard deviation of the first factors.
+    Others: see :class:`~recsys_tutor.training.NetworkModel`; a batch is of triples.
+
+    Attributes
+    ----------
+    P_ : (n_users, n_factors) float32
+    Q_ : (n_items, n_factors) float32
+        After propagation.
+
+    Notes
+    -----
+    Cost of an epoch O(n_ratings² / batch_size · n_layers · n_factors): each batch walks
+    over the whole graph. Source: He, Deng, Wang, Li, Zhang and Wang (2020). Chapter 15.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_factors=64,
+        n_layers=2,
+        reg=0.003,
+        init_scale=0.1,
+        n_epochs=100,
+        batch_size=4096,
+        learning_rate=0.01,
+        weight_decay=0.0,
+        device="cpu",
+        random_state=0,
+    ):
+        self.n_factors = n_factors
+        self.n_layers = n_layers
+        self.reg = reg
+        self.init_scale = init_scale
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.random_state = random_state
+
+    def _check(self):
+        super()._check()
+        check_number("n_factors", self.n_factors, low=1, whole=True)
+        check_number("n_layers", self.n_layers, low=0, whole=True)
+        check_number("reg", self.reg, low=0)
+        check_number("init_scale", self.init_scale, low=0, strict=True)
+
+    def _prepare(self, train, rng):
+        X = train.binarize().csr
+        keep = (np.diff(X.indptr) < train.n_items)[train.user]  # some item is lacking
+        self._pairs = X, train.user[keep], train.item[keep]
+        self._graph = Graph(normalized_adjacency(train), self.device)
+
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        del self._graph, self._pairs  # torch cannot pickle its sparse matrices
+
+    def _network(self, train):
+        shape = train.n_users, train.n_items, self.n_factors, self.n_layers
+        return LightGCNNetwork(*shape, self.init_scale)
+
+    def _batches(self, train, rng):
+        X, user, item = self._pairs
+        negative = sample_negatives(rng, user, X)
+        for part in minibatches(len(user), self.batch_size, rng):
+            yield user[part], item[part], negative[part]
+
+    def _loss(self, network, u, i, j):
+        P, Q = network(self._graph)
+        margin = (P[u] * (Q[i] - Q[j])).sum(dim=1)  # (B,)
+        own = network.E(torch.cat([u, network.n_users + i, network.n_users + j]))
+        size = 0.5 * self.reg * (own**2).sum() / len(u)
+        return size - F.logsigmoid(margin).mean()
+
+    def _after_epoch(self, train, network):
+        self.P_, self.Q_ = (x.cpu().numpy() for x in network(self._graph))
+
+    def _score_users(self, users):
+        return self.P_[users] @ self.Q_.T
