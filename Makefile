@@ -17,7 +17,7 @@ EXTRAS_bench := bench,deep
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
-.PHONY: help book test lab notebooks lint bench leaderboard data clean
+.PHONY: help book test lab notebooks lint bench leaderboard tuning data clean
 .PHONY: unit cells render html
 
 help: ## this list
@@ -52,7 +52,10 @@ bench: .venv/stamp-bench ## this package beside its peers
 	$(PY) -m benchmarks.run
 
 leaderboard: .venv/stamp-test data ## the results file behind every table of the book
-	$(PY) -m recsys_tutor.leaderboard
+	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.leaderboard
+
+tuning: .venv/stamp-test data ## the search behind chapter 17's curves
+	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.tuning
 
 data: .venv/stamp-test ## fetch MovieLens 100K into the cache (once)
 	@$(PY) -c "from recsys_tutor.datasets import load_movielens_100k as load; print('MovieLens 100K:', load().interactions.csr.nnz, 'ratings')"

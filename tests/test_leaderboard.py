@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from recsys_tutor import leaderboard, splits
@@ -17,14 +19,15 @@ from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import RICH_FIELDS, item_terms, tfidf
-from recsys_tutor.data import Dataset
+from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
-from recsys_tutor.hybrid import FeatureAugmented
+from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import ImplicitALS
 from recsys_tutor.leaderboard import (
     ENTRIES,
     TASKS,
     Entry,
+    count_parameters,
     load_results,
     measure,
     results_table,
@@ -33,7 +36,7 @@ from recsys_tutor.leaderboard import (
 )
 from recsys_tutor.metrics import mae, rmse
 from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
-from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
+from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.worlds import make_world
 
@@ -277,6 +280,130 @@ def test_measure_rating(data):
         "mae": round(mae(frame.rating, frame.prediction), 6),
     }
     assert row["metrics"] == expected and "ndcg_per_user" not in row
+    assert "lists" not in measure(BiasModel(), "rating", fold, lists=True)
+
+
+def test_measure_sequence(data):
+    split = splits.leave_last_out(data)
+    row = measure(Popularity(), "sequence", split)
+    expected = evaluate(Popularity().fit(split.train), split.test)
+    assert row["metrics"]["hit"] == round(expected.hit.mean(), 6)
+    assert row["ndcg_per_user"] == expected.ndcg.round(4).tolist()
+    assert len(row["ndcg_per_user"]) == data.n_users
+
+
+@pytest.mark.parametrize("task", ["ranking", "sequence"])
+def test_measure_keeps_lists_if_asked(task, data):
+    split = next(iter(task_splits(task, data).values()))
+    row = measure(EASE(), task, split, lists=True)
+    model = EASE().fit(split.train)
+    for u in range(data.n_users):
+        scores = model.score([u])[0]
+        scores[split.train.item[split.train.user == u]] = -np.inf
+        best = sorted(range(data.n_items), key=lambda i: -scores[i])[:10]
+        best = [i if np.isfinite(scores[i]) else -1 for i in best]
+        assert row["lists"][u] == best
+    assert "lists" not in measure(EASE(), task, split)
+
+
+def test_lists_are_kept_for_one_split_of_the_ranking_task(tmp_path, data, jobs):
+    path = tmp_path / "results.json"
+    run(path, entries=TWO, data=data)
+    having = [key for key, row in zip(keys(path), stored(path)) if "lists" in row]
+    assert having == [("ranking", "Popular", "seed 42")]
+    assert len(stored(path)[0]["lists"]) == data.n_users
+
+
+def test_seconds_are_those_of_the_processor(data):
+    class Sleeper(Popularity):
+        def _fit(self, train, callback):
+            time.sleep(0.2)
+            super()._fit(train, callback)
+
+    def work(seconds):
+        stop = time.process_time() + seconds
+        while time.process_time() < stop:
+            pass
+
+    class Busy(Popularity):
+        def _fit(self, train, callback):
+            work(0.1)
+            super()._fit(train, callback)
+
+        def _score_users(self, users):
+            work(0.3)
+            return super()._score_users(users)
+
+    split = splits.leave_last_out(data)
+    assert measure(Sleeper(), "sequence", split)["fit_seconds"] < 0.1
+    row = measure(Busy(), "sequence", split)
+    assert 0.1 <= row["fit_seconds"] < 0.3 <= row["score_seconds"] < 0.4
+
+
+# -- how many numbers a model keeps --------------------------------------------------
+
+
+def full(n_users, n_items):
+    """Every item has ratings, no two items or users the same ones."""
+    rng = np.random.default_rng(0)
+    R = rng.random((n_users, n_items)) < 0.6
+    R[0], R[:, 0] = True, True
+    user, item = np.nonzero(R)
+    value = rng.integers(1, 6, len(user)).astype(float)
+    ids = np.arange(n_users), np.arange(n_items)
+    return Interactions(user, item, value, np.arange(len(user)), *ids)
+
+
+@pytest.mark.parametrize(
+    "model, count",
+    [
+        (Popularity(), 7),  # a count per item
+        (BiasModel(), 90 + 7),
+        (TruncatedSVD(n_factors=2), 2 * (90 + 7) + 2),  # and two singular values
+        (BiasedMF(n_factors=3, n_epochs=1), 3 * (90 + 7) + 90 + 7),
+        (EASE(), 7 * 7 - 7),  # the diagonal is zero; the rows of users are data
+        (ItemKNN(n_neighbors=6), 6 * 7),
+        (UserKNN(), 0),  # compares users when it scores
+        (Weighted(models=(Popularity(), EASE())), 7 + 42),
+        (Weighted(models=[Weighted(models=[BiasModel()]), BiasModel()]), 2 * 97),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Recommender) else "",
+)
+def test_parameters_by_hand(model, count):
+    assert count_parameters(model.fit(full(90, 7))) == count
+
+
+def test_what_is_a_parameter_and_what_is_not():
+    class Keeper(Popularity):
+        def _fit(self, train, callback):
+            super()._fit(train, callback)  # seven counts
+            self.sparse_ = csr_array(([2.0, 0.0, 3.0], ([0, 1, 2], [0, 1, 2])))
+            self.dense_ = np.array([[0.0, 1.0], [0.5, 0.0]], dtype=np.float32)
+            self.several_ = (np.ones(3), [np.ones(5)], None, "text")
+            self.order_ = np.arange(1, 100)  # whole numbers: an index
+            self.flags_ = np.ones(50, dtype=bool)
+            self.given = np.ones(1000)  # a parameter of the constructor
+
+    assert count_parameters(Keeper().fit(full(90, 7))) == 7 + 2 + 2 + 3
+
+
+def test_parameters_of_a_network():
+    from recsys_tutor.neural import DotModel, NeuMF
+
+    data = full(90, 7)
+    model = DotModel(n_factors=4, n_epochs=1).fit(data)
+    tables = (4 + 1) * (90 + 7)  # a vector and a bias each; the mean is not learned
+    assert count_parameters(model) == tables
+    pair = Weighted(models=[DotModel(n_factors=4, n_epochs=1), Popularity()])
+    assert count_parameters(pair.fit(data)) == tables + 7
+    model = NeuMF(n_factors=4, hidden=(6, 5), n_epochs=1).fit(data)
+    layers = (6 * 5 + 5) + (4 + 5 + 1)  # from pair to hidden, from both to one
+    assert count_parameters(model) == (4 + 3) * (90 + 7) + layers
+
+
+def test_measure_counts_the_parameters(data):
+    row = measure(BiasModel(), "sequence", splits.leave_last_out(data))
+    assert row["n_parameters"] == data.n_users + data.n_items
 
 
 def test_measure_rating_with_the_ratings_own_times(data):
@@ -286,8 +413,8 @@ def test_measure_rating_with_the_ratings_own_times(data):
     got = measure(model, "rating", fold)["metrics"]
     model.fit(fold.train)
     test, scores = fold.test, {}
-    for name, time in (("rmse", None), ("rmse_own_time", test.time)):
-        guess = np.clip(model.predict(test.user, test.item, time=time), 1, 5)
+    for name, when in (("rmse", None), ("rmse_own_time", test.time)):
+        guess = np.clip(model.predict(test.user, test.item, time=when), 1, 5)
         scores[name] = np.sqrt(np.mean((test.value - guess) ** 2))
         assert got[name] == pytest.approx(scores[name], abs=1e-6)
     assert list(got) == ["rmse", "mae", "rmse_own_time"]
@@ -424,6 +551,48 @@ def test_the_book_s_file_holds_every_run_of_every_entry(book, movielens):
         assert stored_params == {k: repr(v) for k, v in params.items()}
 
 
+def test_every_row_of_the_book_is_complete(book, movielens):
+    """No column is empty where its task has it; lists of unseen films on seed 42."""
+    cost = ["fit_seconds", "score_seconds", "peak_mb", "n_parameters"]
+    assert book[cost].notna().all(axis=None)
+    assert (book[cost] >= 0).all(axis=None)
+    lists = ["precision", "recall", "ndcg", "ap", "mrr", "hit", "auc"]
+    lists += ["novelty", "coverage", "gini", "ndcg_per_user"]
+    rating = book.task == "rating"
+    assert (book[["rmse", "mae"]].notna().all(axis=1) == rating).all()
+    assert (book[lists].notna().all(axis=1) == ~rating).all()
+    listed = (book.task == "ranking") & (book.split == "seed 42")
+    assert (book.lists.notna() == listed).all()
+    split = task_splits("ranking", movielens.interactions)["seed 42"]
+    seen = split.train.csr.toarray() > 0
+    for row in book[listed].itertuples():
+        found = np.array(row.lists)
+        assert found.shape == (movielens.interactions.n_users, 10), row.model
+        assert (np.diff(np.sort(found)) > 0).all() and found.min() >= 0
+        assert not np.take_along_axis(seen, found, axis=1).any(), row.model
+
+
+def test_means_of_the_book_are_those_of_its_users(book):
+    """The NDCG of a row is the mean of its ``ndcg_per_user``."""
+    rows = book[book.task != "rating"]
+    assert len(rows) > 50
+    for row in rows.itertuples():
+        assert np.mean(row.ndcg_per_user) == pytest.approx(row.ndcg, abs=5.1e-5)
+
+
+def test_lists_of_the_book_have_its_precision(book, movielens):
+    """Precision, counted from the stored lists, is the stored precision."""
+    listed = book[book.lists.notna()]
+    assert len(listed) > 15
+    test = task_splits("ranking", movielens.interactions)["seed 42"].test
+    wanted = test.csr.toarray() > 0
+    with_test = wanted.any(axis=1)
+    for row in listed.itertuples():
+        hits = np.take_along_axis(wanted, np.array(row.lists), axis=1)
+        precision = hits[with_test].mean()
+        assert precision == pytest.approx(row.precision, abs=1e-6), row.model
+
+
 def test_baselines_are_the_first_rows(book):
     for task, first in (
         ("ranking", ["Random", "Popularity", "Bias model"]),
@@ -456,6 +625,7 @@ def ease_with_content(dataset):
         ("rating", "Bias model", "fold 1", BiasModel()),
         ("rating", "Bias model", "u5", BiasModel()),
         ("sequence", "Popularity", "last", Popularity()),
+        ("sequence", "EASE", "last", EASE()),
         ("ranking", "Item-kNN", "seed 42", ItemKNN()),
         ("ranking", "EASE", "seed 42", EASE()),
         ("ranking", "EASE + content", "seed 42", ease_with_content),
@@ -478,6 +648,7 @@ def test_rows_of_the_book_are_what_the_code_gives(
     part = task_splits(task, movielens.interactions)[split]
     with threadpool_limits(1):  # linear algebra does not fight with the other tests
         model = made(model, movielens).fit(part.train)
+    assert row.n_parameters == count_parameters(model)
     if task == "rating":
         guess = np.clip(model.predict(part.test.user, part.test.item), 1, 5)
         error = part.test.value - guess
@@ -489,8 +660,9 @@ def test_rows_of_the_book_are_what_the_code_gives(
         assert row[metric] == pytest.approx(per_user[metric].mean(), abs=1e-6), metric
     for metric in ("coverage", "gini"):
         assert row[metric] == pytest.approx(per_user.attrs[metric], abs=1e-6), metric
-    if task == "ranking":
-        np.testing.assert_allclose(row.ndcg_per_user, per_user.ndcg, atol=5.1e-5)
+    np.testing.assert_allclose(row.ndcg_per_user, per_user.ndcg, atol=5.1e-5)
+    if isinstance(row.lists, list) and name in ("Popularity", "Item-kNN"):
+        assert row.lists == model.recommend(np.arange(943)).items.tolist()
 
 
 def test_the_command_line(tmp_path, monkeypatch, capsys):

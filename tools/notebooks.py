@@ -9,10 +9,12 @@ A notebook is written only when all its cells ran; after a failure the old file 
 unchanged. A second run gives an empty diff: counts are consecutive, ids follow the
 position, streams are merged and volatile metadata is dropped. A cell tagged
 ``nbval-ignore-output`` (a timing) keeps its stored output while its source is the same.
+The seconds each notebook took go to run_times.json and to the page made from it.
 """
 
 import argparse
 import copy
+import json
 import os
 import re
 import sys
@@ -37,6 +39,20 @@ LANGUAGE_INFO = {
 }
 TIMING = "nbval-ignore-output"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+TIMES = "run_times.json"
+TIMES_PAGE = """# Run times
+
+Seconds from the start of a notebook's kernel to the end of its last cell, as
+`make notebooks` measured them on two cores with nothing else running. Your machine will
+differ; the order of the chapters should not. This page is written by that command from
+`book/run_times.json`. A number stays until a new one differs by more than 30 % and by
+more than 3 s.
+
+| Chapter | Page | Seconds |
+| ---: | :--- | ---: |
+{rows}
+| | **All** | **{total}** |
+"""
 
 
 def read_myst(path):
@@ -143,9 +159,8 @@ def normalise(notebook, previous=None):
     return notebook
 
 
-def write(notebook, path):
+def write(text, path):
     """Write under a temporary name, then rename: never a half-written chapter."""
-    text = nbformat.writes(notebook).rstrip("\n") + "\n"
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -157,6 +172,32 @@ def write(notebook, path):
         raise
 
 
+def times_page(times):
+    """The text of the page that shows the seconds of each notebook."""
+    rows = []
+    for name, seconds in sorted(times.items()):
+        number = re.match(r"0?(\d+)_", name)
+        rows.append(f"| {number[1] if number else ''} | {{doc}}`{name}` | {seconds} |")
+    return TIMES_PAGE.format(rows="\n".join(rows), total=sum(times.values()))
+
+
+def record(folder, name, seconds):
+    """Keep a notebook's seconds in run_times.json, if the folder has one, and its page.
+
+    A stored time stays unless the new one differs by more than 30 % and more than 3 s,
+    so that a second run gives an empty diff. Notebooks that are gone are dropped.
+    """
+    path = folder / TIMES
+    if not path.exists():
+        return
+    times = json.loads(path.read_text(encoding="utf-8"))
+    if name not in times or abs(seconds - times[name]) > max(3, 0.3 * times[name]):
+        times[name] = max(1, round(seconds))
+    times = {n: times[n] for n in sorted(times) if (folder / f"{n}.ipynb").exists()}
+    write(json.dumps(times, indent=1) + "\n", path)
+    write(times_page(times), path.with_suffix(".md"))
+
+
 def run(path, folder, source=None, timeout=900, fresh=False):
     """Execute one notebook (or the MyST text `source`), normalise and store it."""
     previous = nbformat.read(path, as_version=4) if path.exists() else None
@@ -166,7 +207,9 @@ def run(path, folder, source=None, timeout=900, fresh=False):
             cell.outputs, cell.execution_count = [], None
     print(f"{path.name} ...", flush=True)
     seconds = execute(notebook, folder, path.name, timeout)
-    write(normalise(notebook, None if fresh else previous), path)
+    notebook = normalise(notebook, None if fresh else previous)
+    write(nbformat.writes(notebook).rstrip("\n") + "\n", path)
+    record(folder, path.stem, seconds)
     print(f"{path.name} done in {seconds:.0f} s", flush=True)
 
 

@@ -1,0 +1,543 @@
+"""Search for hyper-parameters: the spaces, random search, successive halving.
+
+``python -m recsys_tutor.tuning`` (``make tuning``) searches every space of
+:data:`SPACES` under one budget of trials on validation data and writes
+``book/tuning.json``; finished trials are kept.
+
+Chapter: 17 Tuning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import loguniform, uniform
+
+from recsys_tutor import metrics, splits
+from recsys_tutor.base import FitDiverged, Recommender, check_number
+from recsys_tutor.data import Interactions, Split
+from recsys_tutor.evaluate import evaluate, evaluate_ratings
+
+__all__ = [
+    "SPACES",
+    "Space",
+    "expected_best",
+    "load_tuning",
+    "quality",
+    "random_search",
+    "sample",
+    "scorer",
+    "successive_halving",
+    "task_parts",
+    "tune_all",
+]
+
+
+def whole(low: int, high: int) -> list[int]:
+    """Whole numbers from ``low`` to ``high``, about evenly spaced in the logarithm."""
+    return sorted({int(round(x)) for x in np.geomspace(low, high, 40)})
+
+
+class Space(NamedTuple):
+    """What to try for a model of the package, and how a trial is scored.
+
+    ``ranges`` maps a parameter to a frozen ``scipy.stats`` distribution, or to a list
+    whose values are all as likely. ``task`` is "ranking", "rating" or "sequence".
+    """
+
+    task: str
+    module: str
+    model: str
+    ranges: Mapping
+
+    def make(self, **parameters) -> Recommender:
+        """The model with these parameters; its module is imported only now."""
+        module = import_module(f"recsys_tutor.{self.module}")
+        return getattr(module, self.model)(**parameters)
+
+
+#: What is searched for each model, in one place. The recurrent and the attention
+#: network of chapter 14 are not here: twenty trials of either take half an hour.
+#:
+#: :meta hide-value:
+SPACES = {
+    "User-kNN": Space(
+        "ranking",
+        "neighbors",
+        "UserKNN",
+        {"n_neighbors": whole(10, 400), "shrink": loguniform(0.1, 100)},
+    ),
+    "Item-kNN": Space(
+        "ranking",
+        "neighbors",
+        "ItemKNN",
+        {
+            "n_neighbors": whole(10, 400),
+            "alpha": uniform(0.3, 0.7),
+            "shrink": loguniform(0.1, 100),
+        },
+    ),
+    "EASE": Space(
+        "ranking",
+        "neighbors",
+        "EASE",
+        {"reg": loguniform(10, 5000), "count_weight": uniform(0, 5)},
+    ),
+    "PureSVD": Space("ranking", "mf", "TruncatedSVD", {"n_factors": whole(2, 200)}),
+    "Implicit ALS": Space(
+        "ranking",
+        "implicit_mf",
+        "ImplicitALS",
+        {
+            "n_factors": whole(4, 64),
+            "unobserved": loguniform(0.01, 3),
+            "reg": loguniform(0.001, 0.1),
+            "n_epochs": whole(3, 30),
+        },
+    ),
+    "BPR": Space(
+        "ranking",
+        "implicit_mf",
+        "BPR",
+        {
+            "n_factors": whole(8, 256),
+            "learning_rate": loguniform(0.003, 0.1),
+            "reg": loguniform(0.001, 0.1),
+            "n_epochs": whole(20, 250),
+        },
+    ),
+    "PLSA": Space(
+        "ranking",
+        "plsa",
+        "PLSA",
+        {
+            "n_topics": whole(4, 64),
+            "beta": uniform(0.65, 0.35),
+            "n_epochs": whole(20, 400),
+        },
+    ),
+    "NeuMF": Space(
+        "ranking",
+        "neural",
+        "NeuMF",
+        {
+            "n_factors": whole(8, 64),
+            "hidden": [(32, 16), (64, 32), (64, 32, 16), (128, 64, 32)],
+            "learning_rate": loguniform(3e-4, 1e-2),
+            "dropout": uniform(0, 0.5),
+            "n_negatives": [2, 4, 8],
+            "n_epochs": whole(3, 15),
+        },
+    ),
+    "Two towers": Space(
+        "ranking",
+        "towers",
+        "TwoTower",
+        {
+            "n_factors": whole(8, 128),
+            "hidden": [(), (64,), (128,)],
+            "learning_rate": loguniform(3e-4, 1e-2),
+            "weight_decay": loguniform(1e-7, 1e-3),
+            "n_epochs": whole(4, 24),
+        },
+    ),
+    "Mult-VAE": Space(
+        "ranking",
+        "autoencoders",
+        "MultVAE",
+        {
+            "n_factors": whole(8, 128),
+            "hidden": whole(64, 600),
+            "beta": loguniform(0.05, 2),
+            "dropout": uniform(0.1, 0.7),
+            "learning_rate": loguniform(3e-4, 5e-3),
+            "n_epochs": whole(15, 120),
+        },
+    ),
+    "LightGCN": Space(
+        "ranking",
+        "graph",
+        "LightGCN",
+        {
+            "n_factors": whole(16, 128),
+            "n_layers": [1, 2, 3, 4],
+            "learning_rate": loguniform(3e-3, 3e-2),
+            "reg": loguniform(1e-4, 1e-1),
+            "n_epochs": whole(10, 120),
+        },
+    ),
+    "Item-kNN, residuals": Space(
+        "rating",
+        "neighbors",
+        "RatingKNN",
+        {"n_neighbors": whole(5, 200), "shrink": loguniform(10, 10_000)},
+    ),
+    "MF, ALS": Space(
+        "rating",
+        "mf",
+        "ExplicitALS",
+        {
+            "n_factors": whole(2, 50),
+            "reg": loguniform(1, 50),
+            "n_epochs": whole(5, 30),
+        },
+    ),
+    "MF, SGD": Space(
+        "rating",
+        "mf",
+        "BiasedMF",
+        {
+            "n_factors": whole(10, 200),
+            "learning_rate": loguniform(0.001, 0.05),
+            "reg": loguniform(0.01, 0.3),
+            "n_epochs": whole(10, 100),
+        },
+    ),
+    "SVD++": Space(
+        "rating",
+        "mf",
+        "SVDpp",
+        {
+            "n_factors": whole(10, 100),
+            "learning_rate": loguniform(0.001, 0.02),
+            "reg": loguniform(0.01, 0.3),
+            "reg_y": loguniform(0.001, 0.1),
+            "n_epochs": whole(10, 80),
+        },
+    ),
+    "Gaussian PLSA": Space(
+        "rating",
+        "plsa",
+        "GaussianPLSA",
+        {
+            "n_topics": whole(2, 30),
+            "shrink": loguniform(1, 100),
+            "smoothing": loguniform(0.01, 3),
+            "n_epochs": whole(20, 250),
+        },
+    ),
+    "Gibbs MF": Space(
+        "rating",
+        "bayesian",
+        "BayesianFM",
+        {
+            "n_factors": whole(4, 24),
+            "implicit": [False, True],
+            "n_epochs": whole(60, 250),
+        },
+    ),
+    "Transitions": Space(
+        "sequence",
+        "transitions",
+        "Transitions",
+        {
+            "window": whole(1, 50),
+            "decay": uniform(0.5, 0.5),
+            "recency": uniform(0, 1),
+            "backward": uniform(0, 1),
+            "damping": uniform(0, 1),
+        },
+    ),
+}
+
+
+def sample(ranges: Mapping, rng) -> dict:
+    """One value of each parameter, as plain Python objects."""
+    drawn = {}
+    for name, values in ranges.items():
+        if hasattr(values, "rvs"):
+            drawn[name] = float(values.rvs(random_state=rng))
+        else:
+            drawn[name] = values[rng.integers(len(values))]
+    return drawn
+
+
+def task_parts(task: str, data: Interactions) -> tuple[Split, Split]:
+    """``(inner, outer)``: choose on ``inner``, then score ``outer`` once.
+
+    ``outer`` is the first split of the task (seed 42, fold 1, last rows). ``inner``
+    takes its validation part from ``outer.train`` by the rule that cut the test part
+    off: stratified by item, a random fifth, or each user's last row.
+    """
+    if task == "ranking":
+        outer = splits.item_stratified(data)
+        inner = splits.carve_validation(outer)
+    elif task == "rating":
+        outer = splits.k_fold(data, n_folds=5, random_state=0)[0]
+        part = splits.k_fold(outer.train, n_folds=5, random_state=0)[0]
+        inner = Split(part.train, part.test, outer.test)
+    elif task == "sequence":
+        outer = splits.leave_last_out(data)
+        part = splits.leave_last_out(outer.train)
+        inner = Split(part.train, part.test, outer.test)
+    else:
+        raise ValueError(
+            f"task must be 'ranking', 'rating' or 'sequence', got {task!r}"
+        )
+    return inner, outer
+
+
+def quality(model: Recommender, task: str, part: Interactions) -> float:
+    """NDCG@10 of a fitted model on ``part``; for the rating task minus the RMSE."""
+    if task == "rating":
+        frame = evaluate_ratings(model, part)
+        return -metrics.rmse(frame.rating, frame.prediction)
+    return float(evaluate(model, part).ndcg.mean())
+
+
+def scorer(task: str, train: Interactions, part: Interactions) -> Callable:
+    """``score(model)``: fit on ``train``, :func:`quality` on ``part``."""
+    return lambda model: quality(model.fit(train), task, part)
+
+
+def _trial(make, parameters, score, **more) -> dict:
+    """One row; a fit that diverges scores -inf and costs what it cost."""
+    started = time.process_time()
+    try:
+        value = score(make(**parameters, **more))
+    except FitDiverged:
+        value = -np.inf
+    return {
+        "params": parameters,
+        **more,
+        "score": value,
+        "seconds": time.process_time() - started,
+    }
+
+
+def random_search(
+    make: Callable, ranges: Mapping, score: Callable, *, n_trials=20, random_state=0
+) -> pd.DataFrame:
+    """Try ``n_trials`` random settings.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(**parameters)`` gives an unfitted model.
+    ranges : mapping, as in :class:`Space`
+    score : callable
+        ``score(model)``, larger is better; it fits the model.
+    n_trials : int
+    random_state : int, Generator or None
+
+    Returns
+    -------
+    DataFrame
+        A row per trial, in order: ``params`` (dict), ``score``, ``seconds`` (of the
+        CPU), and the running ``best`` score and ``spent`` seconds. A fit that diverges
+        scores -inf.
+
+    Notes
+    -----
+    Source: Bergstra and Bengio (2012). Chapter 17.
+    """
+    check_number("n_trials", n_trials, low=1, whole=True)
+    rng = np.random.default_rng(random_state)
+    trials = [_trial(make, sample(ranges, rng), score) for _ in range(n_trials)]
+    return _with_running(trials)
+
+
+def successive_halving(
+    make: Callable,
+    ranges: Mapping,
+    score: Callable,
+    *,
+    n_trials=27,
+    budgets: Sequence[int] = (5, 15, 45),
+    resource="n_epochs",
+    random_state=0,
+) -> pd.DataFrame:
+    """Many settings with a small budget, the better part again with a larger one.
+
+    All ``n_trials`` settings are scored with ``budgets[0]``; after each round the best
+    ``budgets[r] / budgets[r + 1]`` of them (at least one) go on to the next budget, so
+    that every round costs about the same. A round trains from nothing.
+
+    Parameters
+    ----------
+    resource : str
+        The parameter that is the budget; it must not be among the ``ranges``.
+    Others: see :func:`random_search`.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`random_search`, with ``round`` and the ``resource``. ``best`` counts
+        scores of the last budget reached so far only: a small budget's score is not
+        comparable with a large one's.
+
+    Notes
+    -----
+    Source: Jamieson and Talwalkar (2016). Chapter 17.
+    """
+    check_number("n_trials", n_trials, low=1, whole=True)
+    if resource in ranges:
+        raise ValueError(f"{resource} is the budget and must not be among the ranges")
+    if list(budgets) != sorted(set(budgets)) or not budgets:
+        raise ValueError(f"budgets must rise, got {tuple(budgets)}")
+    rng = np.random.default_rng(random_state)
+    alive = [sample(ranges, rng) for _ in range(n_trials)]
+    trials = []
+    for n, budget in enumerate(budgets):
+        rows = [_trial(make, p, score, **{resource: budget}) for p in alive]
+        trials += [row | {"round": n} for row in rows]
+        if n + 1 < len(budgets):
+            keep = max(1, int(len(alive) * budget / budgets[n + 1]))
+            order = sorted(range(len(rows)), key=lambda k: -rows[k]["score"])
+            alive = [alive[k] for k in order[:keep]]
+    return _with_running(trials)
+
+
+def _with_running(trials) -> pd.DataFrame:
+    frame = pd.DataFrame(trials)
+    frame["score"] = frame.score.astype(float).fillna(-np.inf)
+    groups = frame["round"] if "round" in frame else np.zeros(len(frame))
+    frame["best"] = frame.groupby(groups).score.cummax()
+    frame["spent"] = frame.seconds.cumsum()
+    return frame
+
+
+def expected_best(scores: Sequence[float]) -> np.ndarray:
+    """Expected best of the first ``n`` trials, for ``n = 1 .. N``.
+
+    ``E[max of n] = sum_i s_(i) · ((i/N)^n - ((i-1)/N)^n)``, with the ``N`` scores
+    sorted upwards: the mean over all orders in which ``n`` settings could be drawn,
+    with replacement, from the ones tried. Trials of -inf count as the worst finite one.
+
+    Notes
+    -----
+    Source: Dodge et al. (2019), eq. 7. Chapter 17.
+    """
+    values = np.sort(np.asarray(scores, dtype=float))
+    if values.size == 0 or not np.isfinite(values[-1]):
+        raise ValueError("expected one finite score or more")
+    values = np.maximum(values, values[np.isfinite(values)][0])
+    share = np.arange(len(values) + 1) / len(values)
+    n = np.arange(1, len(values) + 1)[:, None]
+    return np.diff(share**n, axis=1) @ values
+
+
+# -- every model under one budget ------------------------------------------------------
+
+
+def tune_all(
+    path: str | Path = "book/tuning.json",
+    *,
+    spaces: Mapping[str, Space] = SPACES,
+    n_trials: int = 20,
+    data: Interactions | None = None,
+) -> pd.DataFrame:
+    """Search every space with the same number of trials; write and return the trials.
+
+    Every setting is scored on the inner validation part of :func:`task_parts`. Its
+    ``test`` score, after a fit on all training rows, is there **to look at what
+    selection does** (chapter 17), never to choose. A trial that is in the file already
+    is not run again, so an interrupted command goes on where it stopped.
+
+    Parameters
+    ----------
+    path : path of the JSON file
+        Written to a temporary name and renamed after every trial.
+    spaces : mapping of names to :class:`Space`
+    n_trials : int
+    data : Interactions, optional
+        Default: MovieLens 100K.
+    """
+    from tqdm import tqdm
+
+    check_number("n_trials", n_trials, low=1, whole=True)
+    path = Path(path)
+    done = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    done = {
+        name: done.get(name, []) for name in dict.fromkeys([*SPACES, *spaces, *done])
+    }
+    if data is None:
+        from recsys_tutor.datasets import load_movielens_100k
+
+        data = load_movielens_100k(progress=False).interactions
+    with tqdm(total=n_trials * len(spaces), unit="trial") as bar:
+        for name, space in spaces.items():
+            inner, outer = task_parts(space.task, data)
+            score = scorer(space.task, inner.train, inner.valid)
+            test = scorer(space.task, outer.train, outer.test)
+            rng = np.random.default_rng(0)
+            rows = done[name]
+            for n in range(n_trials):
+                parameters = sample(space.ranges, rng)
+                named = {k: repr(v) for k, v in parameters.items()}
+                bar.update()
+                if n < len(rows) and rows[n]["params"] == named:
+                    continue
+                del rows[n:]
+                row = _trial(space.make, parameters, score)
+                row["test"] = _trial(space.make, parameters, test)["score"]
+                rows.append({"params": named} | _finite(row))
+                _write(path, done)
+            del rows[n_trials:]
+    _write(path, done)
+    return load_tuning(path)
+
+
+def load_tuning(path: str | Path = "tuning.json") -> pd.DataFrame:
+    """Every trial of the file, in order.
+
+    Columns model, task, trial (from 1), params, score, seconds, test, best, spent:
+    score and test as :func:`quality`, best and spent as :func:`random_search`.
+    """
+    done = json.loads(Path(path).read_text(encoding="utf-8"))
+    parts = []
+    for name, rows in done.items():
+        frame = _with_running([row | {"trial": n} for n, row in enumerate(rows, 1)])
+        frame.insert(0, "model", name)
+        frame.insert(1, "task", SPACES[name].task if name in SPACES else None)
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _finite(row) -> dict:
+    """Scores and seconds of a trial for JSON, which has no infinity."""
+    return {
+        name: round(float(row[name]), 5) if np.isfinite(row[name]) else None
+        for name in ("score", "test", "seconds")
+    }
+
+
+def _write(path: Path, done) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        models = (
+            json.dumps(name, ensure_ascii=False)
+            + ": [\n"
+            + ",\n".join(json.dumps(row) for row in rows)
+            + "\n]"
+            for name, rows in done.items()
+            if rows
+        )
+        temporary.write_text("{\n" + ",\n".join(models) + "\n}\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", default="book/tuning.json")
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--only", help="search this model alone", choices=SPACES)
+    options = parser.parse_args(arguments)
+    spaces = {options.only: SPACES[options.only]} if options.only else SPACES
+    trials = tune_all(options.out, spaces=spaces, n_trials=options.trials)
+    print(trials.groupby("model", sort=False)[["best", "spent"]].last().round(4))
+
+
+if __name__ == "__main__":
+    main()
