@@ -248,3 +248,14 @@ def test_nbval_compares_and_knows_the_semicolon(tmp_path):
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
     assert "1 failed, 1 passed" in done.stdout
     assert "Cell 0" in done.stdout and "0.26" in done.stdout
+
+
+def test_what_the_readme_links_is_there_and_its_targets_exist():
+    text = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    local = [link for link in links if "://" not in link]
+    assert len(local) >= 5 and all((ROOT / link).exists() for link in local), local
+    assert all(alt for alt in re.findall(r"!\[([^]]*)\]", text)), "no empty alt text"
+    targets = set(re.findall(r"`make (\w+)", text))
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert targets and targets <= set(re.findall(r"^(\w+):", makefile, flags=re.M))
