@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import re
 import sys
@@ -60,6 +59,7 @@ from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.transitions import Transitions
+from recsys_tutor.tuning import write_whole
 
 __all__ = [
     "ENTRIES",
@@ -446,12 +446,7 @@ def peak_mb(*, reset: bool = False) -> float | None:
 def _write(path: Path, rows) -> None:
     finished = [row for row in rows if "metrics" in row]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in finished)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(f'{{"rows": [\n{lines}\n]}}\n', encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, f'{{"rows": [\n{lines}\n]}}\n')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -512,17 +512,22 @@ def _finite(row) -> dict:
 
 
 def _write(path: Path, done) -> None:
+    models = (
+        json.dumps(name, ensure_ascii=False)
+        + ": [\n"
+        + ",\n".join(json.dumps(row) for row in rows)
+        + "\n]"
+        for name, rows in done.items()
+        if rows
+    )
+    write_whole(path, "{\n" + ",\n".join(models) + "\n}\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename: never a half-written file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        models = (
-            json.dumps(name, ensure_ascii=False)
-            + ": [\n"
-            + ",\n".join(json.dumps(row) for row in rows)
-            + "\n]"
-            for name, rows in done.items()
-            if rows
-        )
-        temporary.write_text("{\n" + ",\n".join(models) + "\n}\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

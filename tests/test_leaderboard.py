@@ -230,7 +230,7 @@ def test_a_failing_disk_leaves_the_old_file(tmp_path, data, jobs, monkeypatch, s
         raise OSError("disk full")
 
     if step == "replace":
-        monkeypatch.setattr(leaderboard.os, "replace", full)
+        monkeypatch.setattr(os, "replace", full)
     else:
         monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="disk full"):
@@ -248,7 +248,7 @@ def test_the_file_is_whole_after_every_run(tmp_path, data, jobs, monkeypatch):
         replace(source, target)
         seen.append(len(stored(Path(target))))
 
-    monkeypatch.setattr(leaderboard.os, "replace", watch)
+    monkeypatch.setattr(os, "replace", watch)
     run(path, entries=TWO, data=data)
     assert seen == [*range(1, len(EXPECTED) + 1), len(EXPECTED)]
 
