@@ -153,6 +153,10 @@ class MultVAE(NetworkModel):
         X.data = np.ones(X.nnz)
         return self._logits(X)
 
+    def _item_vectors(self):
+        """Each item's row of the last layer."""
+        return self.network_.decode_2.weight.detach().cpu().numpy()
+
     @torch.no_grad()
     def _logits(self, X):
         (x,) = self._tensors((X.toarray(),))

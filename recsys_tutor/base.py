@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array, issparse
 
 from recsys_tutor.data import Interactions
+from recsys_tutor.saving import read_model, write_model
 
 __all__ = [
     "EarlyStopping",
@@ -25,7 +28,9 @@ __all__ = [
     "NotFittedError",
     "Recommender",
     "TopK",
+    "batches",
     "check_number",
+    "cosines",
     "mask_items",
     "progress",
     "top_k",
@@ -62,28 +67,45 @@ def top_k(scores: np.ndarray, k: int) -> TopK:
 
     Notes
     -----
-    Cost O(B · n_items) to find each row's k-th value, plus a sort of the few candidates
-    that reach it. The result equals a full stable sort.
+    Cost O(B · n_items) to find each row's k-th value, plus a sort of the k candidates
+    that are left: of the items tied with the k-th, the first ones by index. The result
+    equals a full stable sort. NaN raises ``ValueError``.
     """
     check_number("k", k, low=1, whole=True)
     scores = _as_float(scores)
+    if scores.ndim != 2:
+        raise ValueError(f"scores must be (B, n_items), got shape {scores.shape}")
     n_rows, n_items = scores.shape
     items = np.full((n_rows, k), -1, dtype=np.int64)
     best = np.full((n_rows, k), -np.inf, dtype=scores.dtype)
     m = min(k, n_items)
     if n_rows == 0 or m == 0:
         return TopK(items, best)
-    kth = np.partition(scores, n_items - m, axis=1)[:, n_items - m]  # (B,)
-    row, col = np.nonzero((scores >= kth[:, None]) & (scores > -np.inf))
+    top = np.partition(scores, n_items - m, axis=1)[:, n_items - m :]  # (B, m)
+    if np.isnan(top).any():  # NaN sorts behind everything, so it would be among them
+        raise ValueError("scores must not be NaN; -inf marks an item to leave out")
+    kth = top[:, 0]
+    wanted = (scores >= kth[:, None]) & (scores > -np.inf)
+    for b in np.flatnonzero(wanted.sum(axis=1) > m):  # more ties than places
+        tied = np.flatnonzero(scores[b] == kth[b])
+        wanted[b, tied[m - (top[b] > kth[b]).sum() :]] = False
+    row, col = np.nonzero(wanted)
     value = scores[row, col]
     order = np.lexsort((col, -value, row))
     row, col, value = row[order], col[order], value[order]
-    first = np.searchsorted(row, np.arange(n_rows))
-    rank = np.arange(len(row)) - first[row]
-    keep = rank < m
-    items[row[keep], rank[keep]] = col[keep]
-    best[row[keep], rank[keep]] = value[keep]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    items[row, rank], best[row, rank] = col, value
     return TopK(items, best)
+
+
+CELLS_PER_BATCH = 2**23  # 64 MB per float64 array of scores
+
+
+def batches(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Slices of ``range(n_rows)`` such that a part of the score matrix has 64 MB."""
+    size = max(1, CELLS_PER_BATCH // max(1, n_columns))
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)
 
 
 def mask_items(scores: np.ndarray, excluded: csr_array) -> np.ndarray:
@@ -92,6 +114,20 @@ def mask_items(scores: np.ndarray, excluded: csr_array) -> np.ndarray:
     row = np.repeat(np.arange(excluded.shape[0]), np.diff(excluded.indptr))
     masked[row, excluded.indices] = -np.inf
     return masked
+
+
+def cosines(V, rows: np.ndarray) -> np.ndarray:
+    """Cosine of the chosen rows of ``V`` (n, d), dense or sparse, with all: (B, n).
+
+    A row of zeros has cosine 0 with all. float64, whatever ``V`` is; rounded to 12
+    decimals, so that equal ones tie whatever the order of a sum.
+    """
+    V = V.astype(np.float64) if issparse(V) else np.asarray(V, dtype=np.float64)
+    norm = np.sqrt((V * V).sum(axis=1))
+    scale = np.divide(1.0, norm, out=np.zeros(len(norm)), where=norm > 0)
+    product = V[rows] @ V.T
+    product = product.toarray() if issparse(product) else product
+    return np.round(product * scale[rows, None] * scale, 12)
 
 
 def _as_float(scores) -> np.ndarray:
@@ -150,6 +186,14 @@ class Recommender:
         The same for a model with ``uses_time``: ratings given at ``time``.
     ``_score_history(self, X) -> (B, n_items) float``
         Scores for users known only by their rows of a rating matrix.
+    ``_item_vectors(self) -> (n_items, d)`` or ``_similarities(self, items) -> (B,
+    n_items)``
+        What :meth:`similar_items` compares: vectors (by their cosine), or the
+        similarities themselves.
+    ``_explain(self, user, item) -> (items, contributions, rest)``
+        The score as ``rest`` plus one contribution per item of the user.
+    ``_data_attributes``
+        Names of the learned attributes that hold the users' own rows.
 
     Attributes
     ----------
@@ -163,6 +207,9 @@ class Recommender:
 
     #: Whether ``predict`` accepts the times of the ratings.
     uses_time = False
+
+    #: Learned attributes that hold the users' own rows: data, not parameters.
+    _data_attributes: tuple[str, ...] = ()
 
     # -- constructor arguments ----------------------------------------------------
 
@@ -205,7 +252,11 @@ class Recommender:
         FitDiverged
             The loss is not finite.
 
-        After an error in training the model counts as not fitted.
+        Notes
+        -----
+        A fit that ends by an exception, ``KeyboardInterrupt`` too, leaves an unfitted
+        model: nothing learned is left of it but ``history_``, which says how far it
+        came.
         """
         if not isinstance(train, Interactions):
             raise TypeError(
@@ -217,18 +268,22 @@ class Recommender:
         if "random_state" in self._param_names():
             _check_random_state(self.random_state)
         self._check()
-        for name in [n for n in vars(self) if n.endswith("_")]:
-            delattr(self, name)
+        self._forget()
         self.train_ = train
         self.n_users_, self.n_items_ = train.shape
         self.history_ = []
         self._started = time.perf_counter()
         try:
             self._fit(train, callback)
-        except Exception:
-            del self.train_
+        except BaseException:
+            self._forget(but=("history_",))
             raise
         return self
+
+    def _forget(self, but=()) -> None:
+        """Delete everything that is no constructor argument."""
+        for name in set(vars(self)) - {*self._param_names(), *but}:
+            delattr(self, name)
 
     def _check(self) -> None:
         pass
@@ -244,11 +299,28 @@ class Recommender:
         self.history_.append(logs)
         if not np.isfinite(loss):
             raise FitDiverged(
-                f"{type(self).__name__}: the loss is {loss} after epoch {epoch}. Try a "
-                "smaller learning_rate, more regularisation or a smaller initial scale"
+                f"{type(self).__name__}: the loss is {loss} after epoch {epoch}. Try "
+                + self._remedies()
             )
         stop = callback(self, epoch, logs) if callback is not None else False
         return isinstance(stop, (bool, np.bool_)) and bool(stop)
+
+    def _remedies(self) -> str:
+        """What may help against an overflow, in this model's own parameters."""
+        known = self._param_names()
+        tries = [
+            f"{change} {name}"
+            for change, names in (
+                ("a smaller", ("learning_rate", "init_scale")),
+                ("a larger", ("reg", "weight_decay")),
+            )
+            for name in names
+            if name in known
+        ]
+        largest = np.abs(self.train_.value).max()
+        if largest > 1e6 or not tries:
+            tries.insert(0, f"values closer to 1 (the largest is {largest:.3g})")
+        return " or ".join(tries)
 
     # -- answers ------------------------------------------------------------------
 
@@ -274,7 +346,7 @@ class Recommender:
     def _score_users(self, users: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def recommend(self, users, k: int = 10, *, exclude="seen") -> TopK:
+    def recommend(self, users, k: int = 10, *, exclude="seen", items=None) -> TopK:
         """The ``k`` best items of each user.
 
         Parameters
@@ -284,36 +356,182 @@ class Recommender:
         exclude : "seen", None or csr_array (n_users, n_items)
             Items to leave out: those of the training data, none, or the stored entries
             of the given matrix.
+        items : (n,) int array, optional
+            Rank these items only; default: all. The order does not matter.
 
         Returns
         -------
         TopK
             Higher score first, then lower index; padded with -1 and -inf.
+
+        Notes
+        -----
+        Users are scored in parts of 64 MB, so that all of them can be asked for at
+        once: memory O(B · k) beyond one part.
         """
-        scores = self.score(users)
-        excluded = self.excluded(exclude)
-        if excluded is not None:
-            scores = mask_items(scores, excluded[np.asarray(users, dtype=np.int64)])
-        return top_k(scores, k)
+        self._check_fitted()
+        users = _check_index("users", users, self.n_users_)
+        excluded, items = self.excluded(exclude), self._check_items(items)
+
+        def ranked(part):
+            rows = None if excluded is None else excluded[users[part]]
+            return _rank(self.score(users[part]), rows, items, k)
+
+        return self._in_parts(ranked, len(users))
+
+    def recommend_history(self, X, k: int = 10, *, exclude="seen", items=None) -> TopK:
+        """The ``k`` best items for users who were not in the training data.
+
+        Parameters
+        ----------
+        X : (B, n_items) csr_array or array
+            Their rows, as :meth:`score_history` takes them.
+        k, items : as in :meth:`recommend`
+        exclude : "seen", None or csr_array (B, n_items)
+            Items to leave out: the stored entries of ``X``, none, or those of the given
+            matrix.
+        """
+        self._check_fitted()
+        X, items = self._check_history(X), self._check_items(items)
+        seen = X if isinstance(exclude, str) else exclude
+        excluded = _check_exclude(exclude, seen, X.shape)
+
+        def ranked(part):
+            rows = None if excluded is None else excluded[part]
+            return _rank(self.score_history(X[part]), rows, items, k)
+
+        return self._in_parts(ranked, X.shape[0])
+
+    def recommend_ids(
+        self, ids, k: int = 10, *, exclude="seen", items=None, titles=None
+    ) -> pd.DataFrame:
+        """Ids in, ids out: the lists of :meth:`recommend` as a table.
+
+        Parameters
+        ----------
+        ids : sequence of user ids
+        k, exclude : as in :meth:`recommend`
+        items : sequence of item ids, optional
+            Rank these items only.
+        titles : (n_items,) sequence, optional
+            A title per item index, such as ``data.items.title``; adds a column.
+
+        Returns
+        -------
+        DataFrame
+            A row per recommendation: ``user``, ``item`` (ids), ``title`` if given,
+            ``rank`` (from 1), ``score``. A list shorter than ``k`` has fewer rows.
+
+        Raises
+        ------
+        KeyError
+            The training data hold no such user or item.
+        """
+        self._check_fitted()
+        if titles is not None and len(titles) != self.n_items_:
+            raise ValueError(
+                f"titles must name all {self.n_items_} items in the order of their "
+                f"indices, got {len(titles)}"
+            )
+        users = self.train_.user_index(ids)
+        chosen = None if items is None else self.train_.item_index(items)
+        lists = self.recommend(users, k, exclude=exclude, items=chosen)
+        row, place = np.nonzero(lists.items >= 0)
+        item = lists.items[row, place]
+        columns = {
+            "user": self.train_.user_ids[users[row]],
+            "item": self.train_.item_ids[item],
+            "title": None if titles is None else np.asarray(titles, object)[item],
+            "rank": place + 1,
+            "score": lists.scores[row, place],
+        }
+        return pd.DataFrame({n: c for n, c in columns.items() if c is not None})
+
+    def similar_items(self, items, k: int = 10) -> TopK:
+        """The ``k`` items nearest to each of ``items``, itself left out.
+
+        In a model with a vector per item, nearness is the cosine of the vectors; in one
+        with weights from item to item, the weight that having the item gives to each
+        other one. The training data do not matter beyond that: ties go to the lower
+        index, items without data come last.
+
+        Raises ``NotImplementedError`` for a model that has neither.
+        """
+        self._check_fitted()
+        items = _check_index("items", items, self.n_items_)
+
+        def nearest(part):
+            scores = self._check_scores(
+                np.array(self._similarities(items[part])), len(items[part])
+            )
+            scores[np.arange(len(scores)), items[part]] = -np.inf
+            return top_k(scores, k)
+
+        return self._in_parts(nearest, len(items))
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        return cosines(self._item_vectors(), items)
+
+    def _item_vectors(self):
+        raise NotImplementedError(
+            f"{type(self).__name__} has no vectors or weights of items to compare"
+        )
+
+    def explain(self, user: int, item: int, k: int = 3) -> pd.DataFrame:
+        """Which items of the user gave ``item`` its score.
+
+        For a model whose score is a sum over the user's items: the sum of all
+        contributions and ``attrs["rest"]`` (what the model adds whoever asks, such as a
+        mean) *is* the score.
+
+        Parameters
+        ----------
+        user, item : int
+            Indices.
+        k : int
+            Contributions to show.
+
+        Returns
+        -------
+        DataFrame
+            ``item`` (index), ``contribution``, the largest first, then the lower index.
+            ``attrs``: ``score`` and ``rest``.
+
+        Raises ``NotImplementedError`` for a model whose score is no such sum.
+        """
+        self._check_fitted()
+        check_number("k", k, low=1, whole=True)
+        u, i = (
+            int(_check_index(name, [index], n)[0])
+            for name, index, n in (
+                ("users", user, self.n_users_),
+                ("items", item, self.n_items_),
+            )
+        )
+        items, contributions, rest = self._explain(u, i)
+        order = np.lexsort((items, -contributions))[:k]
+        frame = pd.DataFrame(
+            {"item": items[order], "contribution": contributions[order]}
+        )
+        score = float(rest + contributions.sum())
+        frame.attrs = {"score": score, "rest": float(rest)}
+        return frame
+
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
+        raise NotImplementedError(
+            f"the score of {type(self).__name__} is no sum over the user's items"
+        )
+
+    def _in_parts(self, ranked: Callable[[slice], TopK], n_rows: int) -> TopK:
+        """The lists of all parts under each other; an empty question is answered too"""
+        parts = list(batches(n_rows, self.n_items_)) or [slice(0, 0)]
+        lists = [ranked(part) for part in parts]
+        return TopK(*(np.concatenate(arrays) for arrays in zip(*lists, strict=True)))
 
     def excluded(self, exclude) -> csr_array | None:
         """The matrix of items that ``recommend(..., exclude=exclude)`` leaves out."""
-        if exclude is None:
-            return None
-        if isinstance(exclude, str):
-            if exclude == "seen":
-                return self.train_.csr
-            raise ValueError(
-                f"exclude must be 'seen', None or a matrix, got {exclude!r}"
-            )
-        if not issparse(exclude):
-            raise TypeError(f"exclude must be sparse, got {type(exclude).__name__}")
-        if exclude.shape != (self.n_users_, self.n_items_):
-            raise ValueError(
-                f"exclude has shape {exclude.shape}, expected "
-                f"{(self.n_users_, self.n_items_)}"
-            )
-        return csr_array(exclude)
+        seen = self.train_.csr if isinstance(exclude, str) else exclude
+        return _check_exclude(exclude, seen, (self.n_users_, self.n_items_))
 
     def predict(self, users, items, *, time=None) -> np.ndarray:
         """Predicted ratings of the pairs ``(users[n], items[n])``, not clipped.
@@ -364,18 +582,20 @@ class Recommender:
         ----------
         X : (B, n_items) csr_array or array
             One row of ratings per user; a missing entry (or 0 in a dense array) means
-            "not rated".
+            "not rated". Not changed.
 
         Returns
         -------
         (B, n_items) float array, finite
+
+        Raises
+        ------
+        ValueError
+            ``X`` has another number of columns, is no matrix of finite numbers, or has
+            an item twice in a row.
         """
         self._check_fitted()
-        X = csr_array(X)
-        if X.ndim != 2 or X.shape[1] != self.n_items_:
-            raise ValueError(f"X has shape {X.shape}, expected (B, {self.n_items_})")
-        if not np.isfinite(X.data).all():
-            raise ValueError("X holds NaN or infinite values")
+        X = self._check_history(X)
         return self._check_scores(self._score_history(X), X.shape[0])
 
     def _score_history(self, X: csr_array) -> np.ndarray:
@@ -383,7 +603,83 @@ class Recommender:
             f"{type(self).__name__} cannot score users it was not trained on"
         )
 
+    # -- keeping ------------------------------------------------------------------
+
+    def _kept(self) -> list:
+        """What was learned, the users' own rows left out: a model's parameters."""
+        names = {"train_", "history_", "n_users_", "n_items_", *self._data_attributes}
+        return [
+            value
+            for name, value in vars(self).items()
+            if name.endswith("_") and name not in names
+        ]
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model, its training data included, to one file.
+
+        The first line names the class, its parameters and the package's version; the
+        rest is a pickle. Never half-written: :func:`~recsys_tutor.files.write_whole`.
+
+        Raises
+        ------
+        NotFittedError
+        ValueError
+            An attribute of the model cannot be pickled.
+        """
+        self._check_fitted()
+        write_model(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The model that :meth:`save` wrote.
+
+        Call it on the class that was saved or on :class:`Recommender`. Load files that
+        you trust only: a pickle can run any code.
+
+        Raises
+        ------
+        FileNotFoundError
+        ValueError
+            The file is no saved model, is damaged, or comes from another version of the
+            package or of the model's parameters.
+        TypeError
+            The file holds a model of another class.
+        """
+        return read_model(path, cls)
+
     # -- checks -------------------------------------------------------------------
+
+    def _check_items(self, items) -> np.ndarray | None:
+        """Candidates as distinct indices in ascending order; None means all."""
+        if items is None:
+            return None
+        return np.unique(_check_index("items", items, self.n_items_))
+
+    def _check_history(self, X) -> csr_array:
+        """The rows of users as a csr matrix of finite numbers, sorted, no repeats."""
+        try:
+            given, X = X, csr_array(X, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "X must be a matrix of numbers with a row per user and a column per "
+                f"item index, got {type(X).__name__} ({error})"
+            ) from error
+        if X.ndim != 2 or X.shape[1] != self.n_items_:
+            raise ValueError(f"X has shape {X.shape}, expected (B, {self.n_items_})")
+        if not np.isfinite(X.data).all():
+            raise ValueError("X holds NaN or infinite values")
+        if not X.has_sorted_indices:
+            X = X.sorted_indices()
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        again = (np.diff(row) == 0) & (np.diff(X.indices) == 0)
+        merged = getattr(given, "format", "") == "coo" and given.nnz != X.nnz
+        if again.any() or merged:
+            where = f" (row {row[np.argmax(again)]})" if again.any() else ""
+            raise ValueError(
+                f"X has an item more than once in a row{where}; merge the entries "
+                "first, X.sum_duplicates() adds them"
+            )
+        return X
 
     def _check_fitted(self) -> None:
         if "train_" not in vars(self):
@@ -401,6 +697,31 @@ class Recommender:
         if not np.isfinite(scores).all():
             raise RuntimeError(f"{type(self).__name__} returned scores not finite")
         return scores
+
+
+def _rank(scores, excluded, items, k) -> TopK:
+    """The ``k`` best of the items that are neither excluded nor no candidates."""
+    if excluded is not None:
+        scores = mask_items(scores, excluded)
+    if items is None:
+        return top_k(scores, k)
+    best = top_k(scores[:, items], k)
+    return TopK(np.append(items, -1)[best.items], best.scores)  # -1 stays -1
+
+
+def _check_exclude(exclude, matrix, shape) -> csr_array | None:
+    """``matrix``, what ``exclude`` stands for, as a csr matrix of that shape."""
+    if exclude is None:
+        return None
+    if isinstance(exclude, str):
+        if exclude == "seen":
+            return matrix
+        raise ValueError(f"exclude must be 'seen', None or a matrix, got {exclude!r}")
+    if not issparse(exclude):
+        raise TypeError(f"exclude must be sparse, got {type(exclude).__name__}")
+    if exclude.shape != shape:
+        raise ValueError(f"exclude has shape {exclude.shape}, expected {shape}")
+    return csr_array(exclude)
 
 
 def _check_index(name: str, index, n: int) -> np.ndarray:

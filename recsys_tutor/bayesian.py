@@ -15,7 +15,7 @@ from numba import njit, prange
 from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
 from scipy.special import ndtr, ndtri
 
-from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.base import Recommender, check_number, cosines
 from recsys_tutor.data import Dataset
 from recsys_tutor.datasets import genre_matrix
 from recsys_tutor.gibbs import (
@@ -321,6 +321,11 @@ class BayesianFM(Recommender):
             np.tile(np.arange(self.n_items_), len(users)),
         )
         return self._predict(*pairs).reshape(len(users), self.n_items_)
+
+    def _similarities(self, items):
+        """Cosines averaged over the draws: factors of two draws may be rotated."""
+        draws = self.item_draws_[: self.n_draws_, :, 1:]
+        return sum(cosines(V, items) for V in draws) / self.n_draws_
 
     def level_probabilities(self, users, items, *, time=None) -> np.ndarray:
         """Probability of each star level, (n, L); ordinal likelihood only."""

@@ -208,6 +208,10 @@ class ContentBased(Recommender):
         self.profiles_ = self._profile(train.csr)
 
     def _profile(self, X):
+        return self._weights(X) @ self.F_
+
+    def _weights(self, X):
+        """``a_ui / sum of |a_ui|`` in the places of the users' items."""
         count = np.diff(X.indptr)
         row = np.repeat(np.arange(X.shape[0]), count)
         weight = np.ones(X.nnz)
@@ -217,13 +221,21 @@ class ContentBased(Recommender):
             weight[np.abs(weight) < 1e-12 * np.abs(mean[row])] = 0.0  # rounding
         size = np.bincount(row, np.abs(weight), X.shape[0])
         weight = np.divide(weight, size[row], out=weight, where=size[row] > 0)
-        return csr_array((weight, X.indices, X.indptr), shape=X.shape) @ self.F_
+        return csr_array((weight, X.indices, X.indptr), shape=X.shape)
 
     def _score_users(self, users):
         return (self.profiles_[users] @ self.F_.T).toarray()
 
     def _score_history(self, X):
         return (self._profile(X) @ self.F_.T).toarray()
+
+    def _item_vectors(self):
+        return self.F_
+
+    def _explain(self, user, item):
+        row = self._weights(self.train_.csr[[user]])
+        similar = (self.F_[row.indices] @ self.F_[[item]].T).toarray()[:, 0]
+        return row.indices, row.data * similar, 0.0
 
 
 class ContentRidge(Recommender):
@@ -301,6 +313,16 @@ class ContentRidge(Recommender):
         base = self.bias_._score_history(X)
         row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         return base + self._weights(X, X.data - base[row, X.indices]) @ self.S_
+
+    def _similarities(self, items):
+        """Cosines of the features: their dot products are in ``S_``."""
+        norm = np.sqrt(np.maximum(self.S_.diagonal(), np.finfo(float).tiny))
+        return self.S_[items] / norm[items, None] / norm
+
+    def _explain(self, user, item):
+        row = self.X_[[user]]
+        rest = self.bias_._predict(np.array([user]), np.array([item]))[0]
+        return row.indices, row.data * self.S_[row.indices, item], rest
 
 
 def check_features(features, n_items: int) -> csr_array:

@@ -207,3 +207,6 @@ class LightGCN(NetworkModel):
 
     def _score_users(self, users):
         return self.P_[users] @ self.Q_.T
+
+    def _item_vectors(self):
+        return self.Q_

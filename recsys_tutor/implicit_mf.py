@@ -170,6 +170,9 @@ class ImplicitALS(Recommender):
     def _score_users(self, users):
         return self.P_[users] @ self.Q_.T
 
+    def _item_vectors(self):
+        return self.Q_
+
     def _score_history(self, X):
         ones = csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
         return weighted_als_half_step(ones, self.Q_, self.unobserved, self.reg) @ (
@@ -379,3 +382,6 @@ class BPR(Recommender):
 
     def _score_users(self, users):
         return self.b_ + self.P_[users] @ self.Q_.T
+
+    def _item_vectors(self):
+        return self.Q_

@@ -106,6 +106,16 @@ class TruncatedSVD(Recommender):
         E = csr_array((X.data - self.fill_[X.indices], (row, X.indices)), shape=X.shape)
         return self.fill_ + (E @ self.Q_) @ self.Q_.T
 
+    def _item_vectors(self):
+        return self.Q_
+
+    def _explain(self, user, item):
+        row = self.train_.csr[[user]]  # p_u is the sum of (r - fill) q over the items
+        parts = (row.data - self.fill_[row.indices]) * (
+            self.Q_[row.indices] @ self.Q_[item]
+        )
+        return row.indices, parts, self.fill_[item]
+
 
 # -- stochastic gradient descent ----------------------------------------------------
 
@@ -259,6 +269,9 @@ class BiasedMF(Recommender):
     def _score_users(self, users):
         bias = self.mu_ + self.b_u_[users, None] + self.b_i_
         return bias + self.P_[users] @ self.Q_.T
+
+    def _item_vectors(self):
+        return self.Q_
 
 
 class FunkSVD(BiasedMF):
@@ -590,6 +603,9 @@ class ExplicitALS(Recommender):
 
     def _score_users(self, users):
         return self.bias_._score_users(users) + self.P_[users] @ self.Q_.T
+
+    def _item_vectors(self):
+        return self.Q_
 
     def _score_history(self, X):
         base = self.bias_._score_history(X)

@@ -118,6 +118,12 @@ def keep_neighbors(S: np.ndarray, k: int) -> np.ndarray:
     return S
 
 
+def _parts_of_sum(X, weights, user, item):
+    """The terms of ``(X @ weights)[user, item]``: the user's items, their parts, 0."""
+    row = X[[user]]
+    return row.indices, row.data * weights[row.indices, item], 0.0
+
+
 def _mask(X: csr_array) -> csr_array:
     return csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
 
@@ -175,6 +181,12 @@ class ItemKNN(Recommender):
 
     def _score_history(self, X):
         return _mask(X) @ self.S_
+
+    def _similarities(self, items):
+        return self.S_[items]
+
+    def _explain(self, user, item):
+        return _parts_of_sum(self.X_, self.S_, user, item)
 
 
 class UserKNN(Recommender):
@@ -327,6 +339,12 @@ class EASE(Recommender):
 
     def _score_history(self, X):
         return _mask(X) @ self.B_
+
+    def _similarities(self, items):
+        return self.B_[items]
+
+    def _explain(self, user, item):
+        return _parts_of_sum(self.X_, self.B_, user, item)
 
 
 # -- ratings -------------------------------------------------------------------------
@@ -501,6 +519,22 @@ class RatingKNN(Recommender):
         )
         center = self._center(users[:, None], np.arange(self.n_items_))
         return center + (average.T if by_item else average)
+
+    def _similarities(self, items):
+        if self.by == "user":
+            return self._item_vectors()  # it compares users
+        return self.S_[items]
+
+    def _explain(self, user, item):
+        if self.by == "user":
+            return super()._explain(user, item)
+        row = self.E_[[user]]
+        similar = self.S_[item, row.indices]
+        nearest = np.lexsort((row.indices, -similar))[: self.n_neighbors]
+        nearest = nearest[similar[nearest] > 0]
+        weight = similar[nearest] / similar[nearest].sum()  # empty where none is near
+        center = self._center(np.array([user]), np.array([item]))[0]
+        return row.indices[nearest], weight * row.data[nearest], center
 
     def _predict(self, users, items):
         result = np.empty(len(users))

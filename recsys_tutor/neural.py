@@ -109,6 +109,9 @@ class DotModel(NetworkModel):
     def _predict(self, users, items):
         return self.network_(*self._tensors((users, items))).cpu().numpy()
 
+    def _item_vectors(self):
+        return self.network_.Q.weight.detach().cpu().numpy()
+
     @torch.no_grad()
     def _score_users(self, users):
         return _score_pairs(self, users)
@@ -234,6 +237,11 @@ class NeuMF(PairClassifier):
     def _network(self, train):
         sizes = self.n_factors, tuple(self.hidden), self.dropout
         return NeuMFNetwork(train.n_users, train.n_items, *sizes)
+
+    def _item_vectors(self):
+        """Both embeddings of an item, side by side."""
+        tables = self.network_.Q.weight, self.network_.Q_mlp.weight
+        return torch.cat(tables, dim=1).detach().cpu().numpy()
 
 
 def _score_pairs(model, users, rows: int = 64) -> np.ndarray:

@@ -192,6 +192,9 @@ class PLSA(Recommender):
     def _score_users(self, users):
         return self.A_[users] @ self.B_.T
 
+    def _item_vectors(self):
+        return self.B_
+
     def _score_history(self, X):
         ones = csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
         return fold_in(ones, self.B_, beta=self.beta) @ self.B_.T
@@ -356,3 +359,6 @@ class GaussianPLSA(Recommender):
 
     def _score_users(self, users):
         return self.bias_._score_users(users) + self.A_[users] @ self.M_.T
+
+    def _item_vectors(self):
+        return self.M_

@@ -204,6 +204,9 @@ class SequenceModel(NetworkModel):
         h = self.network_(sequence)[torch.arange(len(last)), last]  # (B, f)
         return (h @ self.network_.items.weight[1:].T).cpu().numpy()
 
+    def _item_vectors(self):
+        return self.network_.items.weight[1:].detach().cpu().numpy()
+
 
 class GRU4Rec(SequenceModel):
     """A gated recurrent unit reads the user's items in order.

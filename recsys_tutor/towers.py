@@ -170,6 +170,12 @@ class DeepFM(PairClassifier):
             *(self.n_factors, tuple(self.hidden), self.dropout),
         )
 
+    @torch.no_grad()
+    def _item_vectors(self):
+        """The sum of an item's fields: what a user's fields are multiplied by."""
+        (items,) = self._tensors((np.arange(self.n_items_),))
+        return self.network_.v[1](items).sum(dim=1).cpu().numpy()
+
 
 # -- two towers ------------------------------------------------------------------------
 
@@ -330,3 +336,6 @@ class TwoTower(NetworkModel):
 
     def _score_users(self, users):
         return self.U_[users] @ self.V_.T
+
+    def _item_vectors(self):
+        return self.V_

@@ -115,3 +115,11 @@ class Transitions(Recommender):
 
     def _score_users(self, users):
         return (self.W_[users] @ self.T_).toarray()
+
+    def _similarities(self, items):
+        return self.T_[items].toarray()
+
+    def _explain(self, user, item):
+        row = self.W_[[user]]
+        into = self.T_[:, [item]].toarray()[:, 0]  # from each item to this one
+        return row.indices, row.data * into[row.indices], 0.0

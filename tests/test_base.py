@@ -2,6 +2,7 @@
 
 import io
 import time
+import tracemalloc
 
 import numpy as np
 import oracles
@@ -17,10 +18,12 @@ from recsys_tutor.base import (
     NotFittedError,
     Recommender,
     check_number,
+    cosines,
     mask_items,
     progress,
     top_k,
 )
+from recsys_tutor.data import Interactions
 from recsys_tutor.worlds import toy
 
 # -- top_k and mask_items -----------------------------------------------------------
@@ -60,6 +63,82 @@ def test_top_k_edges():
     for k in (0, -1, 1.5, True, "3"):
         with pytest.raises(ValueError, match="k must be a whole number >= 1"):
             top_k(np.zeros((1, 2)), k)
+
+
+def test_top_k_refuses_nan_and_vectors():
+    for scores in ([[np.nan, 1.0, 2.0]], [[0.0, 1.0, 2.0], [1.0, np.nan, -np.inf]]):
+        for k in (1, 2, 5):
+            with pytest.raises(ValueError, match="NaN"):
+                top_k(scores, k)
+    with pytest.raises(ValueError, match=r"\(B, n_items\), got shape \(3,\)"):
+        top_k(np.ones(3), 1)
+
+
+def test_top_k_of_millions_of_ties_costs_a_few_passes_over_the_scores():
+    scores = np.zeros((3, 2_000_000))
+    spent = {top_k: [], np.partition: []}
+    for _ in range(3):
+        for work in spent:
+            start = time.process_time()
+            work(scores, 10)
+            spent[work].append(time.process_time() - start)
+    assert top_k(scores, 3).items.tolist() == [[0, 1, 2]] * 3
+    assert min(spent[top_k]) < 10 * min(spent[np.partition])
+
+
+def test_everybody_s_list_takes_the_memory_of_one_part():
+    class Cheap(Recommender):
+        def _fit(self, train, callback):
+            pass
+
+        def _score_users(self, users):
+            return np.zeros((len(users), self.n_items_), dtype=np.float32)
+
+    n_users, n_items = 4_000, 20_000
+    index = np.arange(n_users)
+    every = Interactions(index, index, np.ones(n_users), None, index, range(n_items))
+    model = Cheap().fit(every)
+    model.recommend(index[:2])
+    tracemalloc.start()
+    lists = model.recommend(index, 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert lists.items[:2].tolist() == [[1, 2, 3], [0, 2, 3]]
+    assert peak < 0.75 * 4 * n_users * n_items, "the whole matrix was made"
+
+
+def test_cosines_by_hand():
+    V = np.array([[3.0, 4.0], [6.0, 8.0], [-4.0, 3.0], [0.0, 0.0]])
+    expected = [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    for vectors in (V, csr_array(V), V.astype(np.float32)):
+        np.testing.assert_array_equal(cosines(vectors, np.array([0, 2, 3])), expected)
+
+
+def test_a_file_of_another_program_or_class_is_refused(tmp_path, data):
+    path = tmp_path / "model"
+    Stub().fit(data).save(path)
+    path.write_bytes(path.read_bytes().replace(b"Stub", b"Gone", 1))
+    with pytest.raises(ValueError, match="no such class here"):
+        Recommender.load(path)
+
+
+def test_a_class_that_cannot_be_found_again_is_not_saved(tmp_path, data):
+    class Local(Stub):
+        pass
+
+    with pytest.raises(ValueError, match="Local cannot be saved"):
+        Local().fit(data).save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_pickled_leaves_the_old_file(tmp_path, data):
+    path = tmp_path / "model"
+    path.write_text("old")
+    model = Stub().fit(data)
+    model.hook_ = lambda: None
+    with pytest.raises(ValueError, match="Stub cannot be saved"):
+        model.save(path)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_mask_items_copies_and_counts_explicit_zeros():

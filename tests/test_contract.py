@@ -9,16 +9,23 @@ import hashlib
 import inspect
 import pickle
 import random
+import re
 import sys
+import tempfile
 import warnings
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csc_array, csr_array
 
+from recsys_tutor import base, saving
 from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.base import (
     FitDiverged,
@@ -86,6 +93,20 @@ class ModelCase:
     exempt: dict = field(default_factory=dict)
     rtol: float = 1e-9
 
+    @property
+    def near(self):
+        """Has vectors or weights of items, so that items can be compared."""
+        return not isinstance(self.model, NO_VECTORS) and self.by_items
+
+    @property
+    def why(self):
+        """The score is a sum over the user's items."""
+        return isinstance(self.model, SUMS) and self.by_items
+
+    @property
+    def by_items(self):
+        return getattr(self.model, "by", "item") == "item"
+
     def new(self, data=None, **changes):
         """An unfitted model for ``data`` (default: :func:`small`)."""
         data = small() if data is None else data
@@ -103,6 +124,11 @@ class ModelCase:
         """The same object, fitted again."""
         vars(model).update({} if self.per_data is None else self.per_data(data))
         return model.fit(data)
+
+
+NO_VECTORS = (Random, Popularity, BiasModel, UserKNN)
+NO_VECTORS += (Weighted, RankFusion, Switching, Cascade)
+SUMS = (ItemKNN, RatingKNN, EASE, ContentBased, ContentRidge, Transitions, TruncatedSVD)
 
 
 def item_features(data):
@@ -225,6 +251,10 @@ NETWORK_INVALID = {
     "device": ("tpu", "cuda:99", "meta", "", None, 1.5),
 }
 #: Adam's steps have the length of the learning rate, whatever the gradient.
+FOLLOWS = {
+    "near_items_are_of_the_same_side": "an embedding says what follows an item; here "
+    "each item has one follower of its own"
+}
 NETWORK = {
     "iterative": True,
     "diverges": {"learning_rate": 1e37, "n_epochs": 9},
@@ -578,7 +608,7 @@ MODELS = [
         effects=SEQUENCE_EFFECTS,
         invalid=SEQUENCE_INVALID,
         sequential=True,
-        **NETWORK,
+        **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
     ),
     ModelCase(
         SASRec(
@@ -596,7 +626,7 @@ MODELS = [
             "n_heads": (*WRONG_COUNT, 3),
         },
         sequential=True,
-        **NETWORK,
+        **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
     ),
     ModelCase(
         MultVAE(
@@ -695,6 +725,9 @@ MODELS = [
         exempt={"relabelling": NO_TIES},
     ),
 ]
+
+
+ALL_PARAMETERS = set().union(*(case.model.get_params() for case in MODELS))
 
 
 # -- data: n_users never equals n_items ---------------------------------------------
@@ -1168,9 +1201,13 @@ def divergence(case):
         return
     assert case.diverges is not None, "name parameters that overflow, or exempt"
     model = case.new(**case.diverges)
-    with np.errstate(all="ignore"), pytest.raises(FitDiverged, match="after epoch"):
-        model.fit(small())
+    with np.errstate(all="ignore"):
+        with pytest.raises(FitDiverged, match="after epoch") as info:
+            model.fit(small())
     assert not np.isfinite(model.history_[-1]["loss"])
+    advice = str(info.value).partition("Try ")[2]
+    known = ALL_PARAMETERS & set(re.findall(r"\w+", advice))
+    assert advice and known <= set(model.get_params()), "advice it can follow"
     with pytest.raises(NotFittedError):
         model.score([0])
     vars(model).update(case.new().get_params())
@@ -1245,6 +1282,246 @@ def time_matters_only_to_sequential_models(case):
     )
     scores, turned = (case.fit(d).score(everyone(d)) for d in (data, swapped))
     assert np.array_equal(scores, turned) != case.sequential
+
+
+def in_order(scores, allowed, k):
+    """Indices of the ``k`` best allowed entries: higher score, then lower index."""
+    return sorted(np.flatnonzero(allowed), key=lambda i: (-scores[i], i))[:k]
+
+
+def assert_lists(lists, scores, allowed, k, rtol):
+    """Each list is the order of its scores, padded."""
+    assert lists.items.shape == lists.scores.shape == (len(scores), k)
+    for row, (items, best) in enumerate(zip(*lists, strict=True)):
+        order = in_order(scores[row], allowed[row], k)
+        assert items.tolist() == order + [-1] * (k - len(order))
+        np.testing.assert_allclose(best[: len(order)], scores[row, order], rtol=rtol)
+        assert (best[len(order) :] == -np.inf).all()
+
+
+@check
+def only_candidates_are_listed(case):
+    data = small()
+    model, users = case.fit(data), everyone(data)
+    scores, seen = model.score(users), data.csr.toarray() != 0
+    for candidates in ([2], [6, 1, 4], [4, 4, 1], [], np.arange(7)):
+        among = np.isin(np.arange(data.n_items), candidates)
+        for exclude, banned in (("seen", seen), (None, np.zeros_like(seen))):
+            for k in (1, 4):
+                lists = model.recommend(users, k, exclude=exclude, items=candidates)
+                assert_lists(lists, scores, among & ~banned, k, case.rtol)
+    for wrong in ([7], [-1]):
+        with pytest.raises(IndexError, match="items: index"):
+            model.recommend(users, items=wrong)
+    with pytest.raises(ValueError, match="items must be a 1-D array"):
+        model.recommend(users, items=["102"])
+
+
+@check
+def ids_in_ids_out(case):
+    data = small()
+    model = case.fit(data)
+    users = np.array([10, 2, 4])
+    titles = [f"title {i}" for i in range(data.n_items)]
+    for options, among in (({}, None), ({"items": data.item_ids[[5, 1]]}, [5, 1])):
+        lists = model.recommend(users, 3, items=among)
+        rows = [
+            (data.user_ids[u], data.item_ids[i], titles[i], place, score)
+            for u, items, best in zip(users, *lists, strict=True)
+            for place, (i, score) in enumerate(zip(items, best, strict=True), 1)
+            if i >= 0
+        ]
+        table = model.recommend_ids(data.user_ids[users], 3, titles=titles, **options)
+        columns = ["user", "item", "title", "rank", "score"]
+        expected = pd.DataFrame(rows, columns=columns)
+        pd.testing.assert_frame_equal(table, expected, check_dtype=False)
+        plain = model.recommend_ids(list(data.user_ids[users]), 3, **options)
+        pd.testing.assert_frame_equal(plain, table.drop(columns="title"))
+    with pytest.raises(KeyError, match="unknown user ids"):
+        model.recommend_ids(["nobody"])
+    with pytest.raises(KeyError, match="unknown item ids"):
+        model.recommend_ids(data.user_ids[:1], items=[99])
+    with pytest.raises(ValueError, match="titles must name all 7"):
+        model.recommend_ids(data.user_ids[:1], titles=titles[:6])
+
+
+@check
+def new_users_get_lists(case):
+    data = small()
+    model = case.fit(data)
+    X = data.csr[[4, 3, 0]]
+    if not case.history:
+        if type(model)._score_history is Recommender._score_history:
+            with pytest.raises(NotImplementedError, match="not trained on"):
+                model.recommend_history(X)
+        return
+    scores, seen = model.score_history(X), X.toarray() != 0
+    ban = np.random.default_rng(3).random(X.shape) < 0.4
+    among = np.isin(np.arange(data.n_items), [1, 3, 6])
+    for exclude, banned in (
+        ("seen", seen),
+        (None, np.zeros_like(seen)),
+        (csr_array(ban.astype(float)), ban),
+    ):
+        for items, allowed in ((None, ~banned), ([6, 3, 1], among & ~banned)):
+            lists = model.recommend_history(X, 4, exclude=exclude, items=items)
+            assert_lists(lists, scores, allowed, 4, max(case.rtol, 1e-9))
+    dense = model.recommend_history(X.toarray(), 4)
+    np.testing.assert_array_equal(dense.items, model.recommend_history(X, 4).items)
+    with pytest.raises(ValueError, match="exclude has shape"):
+        model.recommend_history(X, exclude=data.csr)
+
+
+@check
+def an_item_twice_in_a_history_is_refused(case):
+    model = case.fit()
+    if type(model)._score_history is Recommender._score_history:
+        return
+    value, item = np.array([4.0, 1.0, 5.0]), np.array([2, 4, 2])
+    twice = csr_array((value, item, np.array([0, 3])), shape=(1, 7))
+    pairs = coo_array((value, (np.zeros(3, int), item)), shape=(1, 7))
+    columns = csc_array(
+        (value[[0, 2, 1]], np.zeros(3, int), np.array([0, 0, 0, 2, 2, 3, 3, 3])),
+        shape=(1, 7),
+    )
+    for X in (twice, pairs, columns):
+        for ask in (model.score_history, model.recommend_history):
+            with pytest.raises(ValueError, match="more than once"):
+                ask(X)
+    assert twice.nnz == 3 and twice.indices.tolist() == [2, 4, 2], "X is left alone"
+    shuffled = csr_array((value[:2], np.array([4, 2]), np.array([0, 2])), shape=(1, 7))
+    np.testing.assert_array_equal(
+        model.score_history(shuffled), model.score_history(shuffled.toarray())
+    )
+    assert shuffled.indices.tolist() == [4, 2], "X is left alone"
+
+
+@check
+def near_items_are_of_the_same_side(case):
+    data, _ = checkerboard(case.rating)
+    model = case.fit(data)
+    every = np.arange(data.n_items)
+    if not case.near:
+        with pytest.raises(NotImplementedError, match="no vectors or weights"):
+            model.similar_items(every)
+        return
+    lists = model.similar_items(every, data.n_items + 2)
+    for item, items, scores in zip(every, *lists, strict=True):
+        found = items[: data.n_items - 1]
+        assert sorted([*found, item]) == every.tolist(), "all others, each once"
+        assert (items[len(found) :] == -1).all()
+        fall = np.diff(scores[: len(found)])
+        assert (fall < 0).any() and (fall <= 0).all()
+        assert (np.diff(found)[fall == 0] > 0).all(), "ties by index"
+    sides = (lists.items[:, :3] - every[:, None]) % 2
+    assert sides.mean() < 0.1, "the nearest three are of the item's own side"
+    alone = [model.similar_items([i], 3).items[0] for i in every]
+    np.testing.assert_array_equal(alone, lists.items[:, :3])
+    with pytest.raises(IndexError, match="items: index 12"):
+        model.similar_items([12])
+
+
+@check
+def an_explanation_adds_up(case):
+    data = small()
+    model = case.fit(data)
+    if not case.why:
+        with pytest.raises(NotImplementedError, match="no sum over"):
+            model.explain(0, 1)
+        return
+    scores = model.score(everyone(data))
+    told = 0
+    for u, i in np.ndindex(data.shape):
+        table = model.explain(u, i, data.n_items)
+        assert list(table) == ["item", "contribution"]
+        mine = data.item[data.user == u]
+        assert set(table["item"]) <= set(mine) and table["item"].is_unique
+        total = table["contribution"].sum() + table.attrs["rest"]
+        for value in (total, table.attrs["score"]):
+            np.testing.assert_allclose(value, scores[u, i], rtol=1e-7, atol=1e-9)
+        assert (np.diff(table["contribution"]) <= 0).all(), "the largest first"
+        first = model.explain(u, i, 1)
+        pd.testing.assert_frame_equal(first, table.head(1))
+        told += len(table) > 1
+    assert told, "nothing was explained"
+    for wrong in ((-1, 0), (0, 7)):
+        with pytest.raises(IndexError):
+            model.explain(*wrong)
+
+
+@check
+def save_and_load(case):
+    model = case.fit()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model")
+        model.save(path)
+        assert [p.name for p in Path(folder).iterdir()] == ["model"]
+        for door in (type(model), Recommender):
+            again = door.load(path)
+            assert type(again) is type(model) and repr(again) == repr(model)
+            assert_same(case, again, model)
+            np.testing.assert_array_equal(
+                again.recommend([0, 5], 3).items, model.recommend([0, 5], 3).items
+            )
+        other_class = Popularity if type(model) is not Popularity else Random
+        with pytest.raises(TypeError, match=type(model).__name__):
+            other_class.load(path)
+        with mock.patch.object(saving, "__version__", "9.9"):
+            with pytest.raises(ValueError, match=r"0\.1\.0 .* 9\.9"):
+                Recommender.load(path)
+        head, _, body = path.read_bytes().partition(b"\n")
+        for damaged in (body, head, head + b"\n" + body[:-1], b"", head[:40]):
+            path.write_bytes(damaged)
+            with pytest.raises(ValueError, match="no model|damaged"):
+                Recommender.load(path)
+        with pytest.raises(NotFittedError):
+            case.new().save(path)
+
+
+class Stop(BaseException):
+    """What a keyboard interrupt is: no ``Exception``."""
+
+
+@check
+def an_interrupted_fit_leaves_nothing(case):
+    fit = type(case.model)._fit
+
+    def half(self, train, callback):
+        fit(self, train, callback)
+        raise Stop
+
+    model = case.fit()
+    with mock.patch.object(type(model), "_fit", half), pytest.raises(Stop):
+        model.fit(small())
+    left = set(vars(model)) - {"history_"}
+    assert left == set(model.get_params()), "what was learned is forgotten"
+    for ask in (lambda: model.score([0]), lambda: model.recommend([0])):
+        with pytest.raises(NotFittedError):
+            ask()
+    assert_same(case, model.fit(small()), case.fit())
+
+
+@check
+def large_questions_are_asked_in_parts(case):
+    data = small()
+    model, users = case.fit(data), everyone(data)
+    whole = model.recommend(users, 3)
+    asked = []
+    score = type(model)._score_users
+
+    def recorded(self, users):
+        asked.append(len(users))
+        return score(self, users)
+
+    with (
+        mock.patch.object(base, "CELLS_PER_BATCH", 2 * data.n_items),
+        mock.patch.object(type(model), "_score_users", recorded),
+    ):
+        parts = model.recommend(users, 3)
+        assert model.recommend([], 3).items.shape == (0, 3)
+    assert max(asked) == 2 and sum(asked) == len(users)
+    np.testing.assert_array_equal(parts.items, whole.items)
+    np.testing.assert_allclose(parts.scores, whole.scores, rtol=case.rtol)
 
 
 SHORT = {"checkerboard_diagonal_is_first": "checkerboard"}
@@ -1336,6 +1613,16 @@ class Good(Recommender):
     def _score_history(self, X):
         return self._signs(X).toarray() @ self.B_ + self.shift
 
+    def _similarities(self, items):
+        return self.B_[items]
+
+    def _explain(self, user, item):
+        liked = np.flatnonzero(self.X_[user])
+        return liked, self.X_[user, liked] * self.B_[liked, item], self.shift
+
+
+SUMS += (Good,)
+
 
 def good_case(cls=Good, **changes):
     options = {
@@ -1372,6 +1659,10 @@ class WithFeatures(Good):
 
     def _score_history(self, X):
         return super()._score_history(X) + self.extra
+
+    def _explain(self, user, item):
+        items, parts, rest = super()._explain(user, item)
+        return items, parts, rest + self.extra[item]
 
 
 WITH_FEATURES = good_case(
@@ -1427,26 +1718,28 @@ class FitReturnsNone(Good):
         super().fit(train, callback=callback)
 
 
+MEMORY = weakref.WeakKeyDictionary()  # what outlives a fit, per model
+
+
 class Continues(Good):
     """The second fit starts from the first one's result."""
 
     def _fit(self, train, callback):
         super()._fit(train, callback)
-        before = vars(self).get("_memory", 0)
-        self.B_ = self.B_ + before
-        self._memory = self.B_ if self.B_.shape == (7, 7) else 0
+        self.B_ = self.B_ + MEMORY.get(self, 0)
+        MEMORY[self] = self.B_ if self.B_.shape == (7, 7) else 0
 
 
 class CrashesOnNewShape(Good):
     def _fit(self, train, callback):
         super()._fit(train, callback)
-        self._kept = getattr(self, "_kept", np.zeros(train.shape)) + self.X_
+        MEMORY[self] = MEMORY.get(self, np.zeros(train.shape)) + self.X_
 
 
 class LeavesRemains(Good):
     def _fit(self, train, callback):
         super()._fit(train, callback)
-        if train.n_users == 11:
+        if MEMORY.setdefault(self, train.n_users) == 11:
             self.remains = 1
 
 
@@ -1485,10 +1778,9 @@ class GivesItsMemory(Good):
 
 
 class RecommendsSeen(Good):
-    def recommend(self, users, k=10, *, exclude="seen"):
-        return super().recommend(
-            users, k, exclude=None if exclude == "seen" else exclude
-        )
+    def recommend(self, users, k=10, *, exclude="seen", items=None):
+        exclude = None if isinstance(exclude, str) else exclude
+        return super().recommend(users, k, exclude=exclude, items=items)
 
 
 class LaterIndexFirst(Good):
@@ -1497,8 +1789,8 @@ class LaterIndexFirst(Good):
     def _score_users(self, users):
         return np.round(super()._score_users(users), -2)
 
-    def recommend(self, users, k=10, *, exclude="seen"):
-        lists = super().recommend(users, k, exclude=exclude)
+    def recommend(self, users, k=10, *, exclude="seen", items=None):
+        lists = super().recommend(users, k, exclude=exclude, items=items)
         for b in range(len(lists.items)):
             order = np.lexsort((-lists.items[b], -lists.scores[b]))
             lists.items[b] = lists.items[b][order]
@@ -1506,8 +1798,9 @@ class LaterIndexFirst(Good):
 
 
 class ShortLists(Good):
-    def recommend(self, users, k=10, *, exclude="seen"):
-        return super().recommend(users, min(k, self.n_items_), exclude=exclude)
+    def recommend(self, users, k=10, *, exclude="seen", items=None):
+        k = min(k, self.n_items_)
+        return super().recommend(users, k, exclude=exclude, items=items)
 
 
 class DependsOnTheBatch(Good):
@@ -1636,7 +1929,7 @@ class StaysFittedAfterDivergence(Good):
         try:
             return super().fit(train, callback=callback)
         except FitDiverged:
-            self.train_ = train
+            vars(self).update(vars(Good().fit(train)) | vars(self))
             raise
 
 
@@ -1680,6 +1973,93 @@ class UsesTime(Good):
         last = np.zeros(self.n_items_)
         np.maximum.at(last, self.train_.item, self.train_.time)
         return super()._score_users(users) + last
+
+
+class IgnoresCandidates(Good):
+    def recommend(self, users, k=10, *, exclude="seen", items=None):
+        return super().recommend(users, k, exclude=exclude)
+
+
+class CandidatesInTheirOrder(Good):
+    """Ties go to the candidate that was named first."""
+
+    def _check_items(self, items):
+        return None if items is None else np.asarray(items, dtype=np.int64)
+
+
+class GivesIndicesForIds(Good):
+    def recommend_ids(self, ids, k=10, **options):
+        table = super().recommend_ids(ids, k, **options)
+        return table.assign(item=self.train_.item_index(table["item"]))
+
+
+class RecommendsWhatNewUsersHave(Good):
+    def recommend_history(self, X, k=10, *, exclude="seen", items=None):
+        exclude = None if isinstance(exclude, str) else exclude
+        return super().recommend_history(X, k, exclude=exclude, items=items)
+
+
+class AddsRepeats(Good):
+    def _check_history(self, X):
+        return csr_array(csr_array(X).toarray())
+
+
+class SortsTheGivenHistory(Good):
+    def _check_history(self, X):
+        if hasattr(X, "sort_indices"):
+            X.sort_indices()
+        return super()._check_history(X)
+
+
+class FarthestFirst(Good):
+    def _similarities(self, items):
+        return -self.B_[items]
+
+
+class ListsItself(Good):
+    def similar_items(self, items, k=10):
+        items = np.asarray(items)
+        return base.top_k(self.B_[items].astype(float), k)
+
+
+class ExplainsHalf(Good):
+    def _explain(self, user, item):
+        items, parts, rest = super()._explain(user, item)
+        return items[1:], parts[1:], rest
+
+
+class ForgetsWhenSaved(Good):
+    def save(self, path):
+        kept, self.weight_ = self.B_, 0.0
+        self.B_ = np.round(kept)
+        super().save(path)
+        self.B_ = kept
+
+
+class LeavesATemporaryFile(Good):
+    def save(self, path):
+        super().save(path)
+        Path(f"{path}.tmp").write_text("")
+
+
+class AnswersAfterAnInterruption(Good):
+    def fit(self, train, *, callback=None):
+        try:
+            return super().fit(train, callback=callback)
+        except Stop:
+            self.train_ = train
+            raise
+
+
+class AsksForAllAtOnce(Good):
+    def recommend(self, users, k=10, *, exclude="seen", items=None):
+        with mock.patch.object(base, "CELLS_PER_BATCH", 10**9):
+            return super().recommend(users, k, exclude=exclude, items=items)
+
+
+class BlamesItsLearningRate(Good):
+    def _remedies(self):
+        return "a smaller learning_rate"
 
 
 BROKEN = [
@@ -1732,6 +2112,20 @@ BROKEN = [
     ("history_equals_training", good_case(HistoryForgetsTheShift)),
     ("time_matters_only_to_sequential_models", good_case(UsesTime)),
     ("time_matters_only_to_sequential_models", good_case(sequential=True)),
+    ("divergence", good_case(BlamesItsLearningRate)),
+    ("only_candidates_are_listed", good_case(IgnoresCandidates)),
+    ("only_candidates_are_listed", good_case(CandidatesInTheirOrder)),
+    ("ids_in_ids_out", good_case(GivesIndicesForIds)),
+    ("new_users_get_lists", good_case(RecommendsWhatNewUsersHave)),
+    ("an_item_twice_in_a_history_is_refused", good_case(AddsRepeats)),
+    ("an_item_twice_in_a_history_is_refused", good_case(SortsTheGivenHistory)),
+    ("near_items_are_of_the_same_side", good_case(FarthestFirst)),
+    ("near_items_are_of_the_same_side", good_case(ListsItself)),
+    ("an_explanation_adds_up", good_case(ExplainsHalf)),
+    ("save_and_load", good_case(ForgetsWhenSaved)),
+    ("save_and_load", good_case(LeavesATemporaryFile)),
+    ("an_interrupted_fit_leaves_nothing", good_case(AnswersAfterAnInterruption)),
+    ("large_questions_are_asked_in_parts", good_case(AsksForAllAtOnce)),
 ]
 
 #: A check fails by an assertion or because ``pytest.raises`` saw nothing raised. These
