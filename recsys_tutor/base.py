@@ -11,15 +11,30 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
+from recsys_tutor.checks import (
+    check_exclude,
+    check_history,
+    check_index,
+    check_number,
+    check_random_state,
+)
 from recsys_tutor.data import Interactions
+from recsys_tutor.ranking import (
+    TopK,
+    batches,
+    cosines,
+    mask_items,  # noqa: F401
+    rank,
+    top_k,
+)
 from recsys_tutor.saving import read_model, write_model
 
 __all__ = [
@@ -27,13 +42,7 @@ __all__ = [
     "FitDiverged",
     "NotFittedError",
     "Recommender",
-    "TopK",
-    "batches",
-    "check_number",
-    "cosines",
-    "mask_items",
     "progress",
-    "top_k",
 ]
 
 
@@ -43,127 +52,6 @@ class NotFittedError(RuntimeError):
 
 class FitDiverged(RuntimeError):
     """Training produced a loss that is not finite."""
-
-
-class TopK(NamedTuple):
-    """Ranked lists. ``items`` (B, k) int64, ``scores`` (B, k) float, best first.
-
-    A list shorter than ``k`` is padded with item -1 and score -inf.
-    """
-
-    items: np.ndarray
-    scores: np.ndarray
-
-
-def top_k(scores: np.ndarray, k: int) -> TopK:
-    """The ``k`` largest scores of each row: higher score first, then lower index.
-
-    Parameters
-    ----------
-    scores : (B, n_items) float
-        -inf marks an item that must not appear.
-    k : int
-        Length of the lists; may exceed ``n_items``.
-
-    Notes
-    -----
-    Cost O(B · n_items) to find each row's k-th value, plus a sort of the k candidates
-    that are left: of the items tied with the k-th, the first ones by index. The result
-    equals a full stable sort. NaN raises ``ValueError``.
-    """
-    check_number("k", k, low=1, whole=True)
-    scores = _as_float(scores)
-    if scores.ndim != 2:
-        raise ValueError(f"scores must be (B, n_items), got shape {scores.shape}")
-    n_rows, n_items = scores.shape
-    items = np.full((n_rows, k), -1, dtype=np.int64)
-    best = np.full((n_rows, k), -np.inf, dtype=scores.dtype)
-    m = min(k, n_items)
-    if n_rows == 0 or m == 0:
-        return TopK(items, best)
-    top = np.partition(scores, n_items - m, axis=1)[:, n_items - m :]  # (B, m)
-    if np.isnan(top).any():  # NaN sorts behind everything, so it would be among them
-        raise ValueError("scores must not be NaN; -inf marks an item to leave out")
-    kth = top[:, 0]
-    wanted = (scores >= kth[:, None]) & (scores > -np.inf)
-    for b in np.flatnonzero(wanted.sum(axis=1) > m):  # more ties than places
-        tied = np.flatnonzero(scores[b] == kth[b])
-        wanted[b, tied[m - (top[b] > kth[b]).sum() :]] = False
-    row, col = np.nonzero(wanted)
-    value = scores[row, col]
-    order = np.lexsort((col, -value, row))
-    row, col, value = row[order], col[order], value[order]
-    rank = np.arange(len(row)) - np.searchsorted(row, row)
-    items[row, rank], best[row, rank] = col, value
-    return TopK(items, best)
-
-
-CELLS_PER_BATCH = 2**23  # 64 MB per float64 array of scores
-
-
-def batches(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Slices of ``range(n_rows)`` such that a part of the score matrix has 64 MB."""
-    size = max(1, CELLS_PER_BATCH // max(1, n_columns))
-    for start in range(0, n_rows, size):
-        yield slice(start, start + size)
-
-
-def mask_items(scores: np.ndarray, excluded: csr_array) -> np.ndarray:
-    """A copy of ``scores`` (B, n_items), -inf at the stored entries of ``excluded``."""
-    masked = np.array(_as_float(scores))
-    row = np.repeat(np.arange(excluded.shape[0]), np.diff(excluded.indptr))
-    masked[row, excluded.indices] = -np.inf
-    return masked
-
-
-def cosines(V, rows: np.ndarray) -> np.ndarray:
-    """Cosine of the chosen rows of ``V`` (n, d), dense or sparse, with all: (B, n).
-
-    A row of zeros has cosine 0 with all. float64, whatever ``V`` is; rounded to 12
-    decimals, so that equal ones tie whatever the order of a sum.
-    """
-    V = V.astype(np.float64) if issparse(V) else np.asarray(V, dtype=np.float64)
-    norm = np.sqrt((V * V).sum(axis=1))
-    scale = np.divide(1.0, norm, out=np.zeros(len(norm)), where=norm > 0)
-    product = V[rows] @ V.T
-    product = product.toarray() if issparse(product) else product
-    return np.round(product * scale[rows, None] * scale, 12)
-
-
-def _as_float(scores) -> np.ndarray:
-    """Floating point, so that -inf fits; float32 stays float32."""
-    scores = np.asarray(scores)
-    return scores if scores.dtype.kind == "f" else scores.astype(np.float64)
-
-
-def check_number(name, value, *, low=None, high=None, strict=False, whole=False):
-    """Raise ``ValueError`` unless ``value`` is a finite number within the bounds.
-
-    ``strict`` excludes the bounds themselves.
-    """
-    kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    good = isinstance(value, kind) and not isinstance(value, bool)
-    good = good and np.isfinite(value)
-    if good and low is not None:
-        good = value > low if strict else value >= low
-    if good and high is not None:
-        good = value < high if strict else value <= high
-    if not good:
-        more, less = (">", "<") if strict else (">=", "<=")
-        bounds = "" if low is None else f" {more} {low}"
-        bounds += "" if high is None else f"{' and' if bounds else ''} {less} {high}"
-        noun = "a whole number" if whole else "a number"
-        raise ValueError(f"{name} must be {noun}{bounds}, got {value!r}")
-
-
-def _check_random_state(value) -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if value is None or isinstance(value, np.random.Generator) or whole and value >= 0:
-        return
-    raise ValueError(
-        "random_state must be a whole number >= 0, a numpy.random.Generator or None, "
-        f"got {value!r}"
-    )
 
 
 class Recommender:
@@ -266,7 +154,7 @@ class Recommender:
         if len(train) == 0:
             raise ValueError("fit needs at least one interaction, got none")
         if "random_state" in self._param_names():
-            _check_random_state(self.random_state)
+            check_random_state(self.random_state)
         self._check()
         self._forget()
         self.train_ = train
@@ -281,9 +169,11 @@ class Recommender:
         return self
 
     def _forget(self, but=()) -> None:
-        """Delete everything that is no constructor argument."""
-        for name in set(vars(self)) - {*self._param_names(), *but}:
-            delattr(self, name)
+        """Delete what was learned: names that begin or end with an underscore."""
+        arguments = {*self._param_names(), *but}
+        for name in set(vars(self)) - arguments:
+            if name.endswith("_") or name.startswith("_"):
+                delattr(self, name)
 
     def _check(self) -> None:
         pass
@@ -340,7 +230,7 @@ class Recommender:
         NotFittedError, IndexError, ValueError
         """
         self._check_fitted()
-        users = _check_index("users", users, self.n_users_)
+        users = check_index("users", users, self.n_users_)
         return self._check_scores(self._score_users(users), len(users))
 
     def _score_users(self, users: np.ndarray) -> np.ndarray:
@@ -370,12 +260,12 @@ class Recommender:
         once: memory O(B · k) beyond one part.
         """
         self._check_fitted()
-        users = _check_index("users", users, self.n_users_)
+        users = check_index("users", users, self.n_users_)
         excluded, items = self.excluded(exclude), self._check_items(items)
 
         def ranked(part):
             rows = None if excluded is None else excluded[users[part]]
-            return _rank(self.score(users[part]), rows, items, k)
+            return rank(self.score(users[part]), rows, items, k)
 
         return self._in_parts(ranked, len(users))
 
@@ -392,13 +282,13 @@ class Recommender:
             matrix.
         """
         self._check_fitted()
-        X, items = self._check_history(X), self._check_items(items)
+        X, items = check_history(X, self.n_items_), self._check_items(items)
         seen = X if isinstance(exclude, str) else exclude
-        excluded = _check_exclude(exclude, seen, X.shape)
+        excluded = check_exclude(exclude, seen, X.shape)
 
         def ranked(part):
             rows = None if excluded is None else excluded[part]
-            return _rank(self.score_history(X[part]), rows, items, k)
+            return rank(self.score_history(X[part]), rows, items, k)
 
         return self._in_parts(ranked, X.shape[0])
 
@@ -458,7 +348,7 @@ class Recommender:
         Raises ``NotImplementedError`` for a model that has neither.
         """
         self._check_fitted()
-        items = _check_index("items", items, self.n_items_)
+        items = check_index("items", items, self.n_items_)
 
         def nearest(part):
             scores = self._check_scores(
@@ -502,7 +392,7 @@ class Recommender:
         self._check_fitted()
         check_number("k", k, low=1, whole=True)
         u, i = (
-            int(_check_index(name, [index], n)[0])
+            int(check_index(name, [index], n)[0])
             for name, index, n in (
                 ("users", user, self.n_users_),
                 ("items", item, self.n_items_),
@@ -531,7 +421,7 @@ class Recommender:
     def excluded(self, exclude) -> csr_array | None:
         """The matrix of items that ``recommend(..., exclude=exclude)`` leaves out."""
         seen = self.train_.csr if isinstance(exclude, str) else exclude
-        return _check_exclude(exclude, seen, (self.n_users_, self.n_items_))
+        return check_exclude(exclude, seen, (self.n_users_, self.n_items_))
 
     def predict(self, users, items, *, time=None) -> np.ndarray:
         """Predicted ratings of the pairs ``(users[n], items[n])``, not clipped.
@@ -550,8 +440,8 @@ class Recommender:
     def _check_pairs(self, users, items, time):
         """The arguments of :meth:`predict` as arrays, ``time`` None or one per pair."""
         self._check_fitted()
-        users = _check_index("users", users, self.n_users_)
-        items = _check_index("items", items, self.n_items_)
+        users = check_index("users", users, self.n_users_)
+        items = check_index("items", items, self.n_items_)
         if users.shape != items.shape:
             raise ValueError(f"got {len(users)} users but {len(items)} items")
         if time is None:
@@ -595,7 +485,7 @@ class Recommender:
             an item twice in a row.
         """
         self._check_fitted()
-        X = self._check_history(X)
+        X = check_history(X, self.n_items_)
         return self._check_scores(self._score_history(X), X.shape[0])
 
     def _score_history(self, X: csr_array) -> np.ndarray:
@@ -653,33 +543,7 @@ class Recommender:
         """Candidates as distinct indices in ascending order; None means all."""
         if items is None:
             return None
-        return np.unique(_check_index("items", items, self.n_items_))
-
-    def _check_history(self, X) -> csr_array:
-        """The rows of users as a csr matrix of finite numbers, sorted, no repeats."""
-        try:
-            given, X = X, csr_array(X, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "X must be a matrix of numbers with a row per user and a column per "
-                f"item index, got {type(X).__name__} ({error})"
-            ) from error
-        if X.ndim != 2 or X.shape[1] != self.n_items_:
-            raise ValueError(f"X has shape {X.shape}, expected (B, {self.n_items_})")
-        if not np.isfinite(X.data).all():
-            raise ValueError("X holds NaN or infinite values")
-        if not X.has_sorted_indices:
-            X = X.sorted_indices()
-        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        again = (np.diff(row) == 0) & (np.diff(X.indices) == 0)
-        merged = getattr(given, "format", "") == "coo" and given.nnz != X.nnz
-        if again.any() or merged:
-            where = f" (row {row[np.argmax(again)]})" if again.any() else ""
-            raise ValueError(
-                f"X has an item more than once in a row{where}; merge the entries "
-                "first, X.sum_duplicates() adds them"
-            )
-        return X
+        return np.unique(check_index("items", items, self.n_items_))
 
     def _check_fitted(self) -> None:
         if "train_" not in vars(self):
@@ -697,52 +561,6 @@ class Recommender:
         if not np.isfinite(scores).all():
             raise RuntimeError(f"{type(self).__name__} returned scores not finite")
         return scores
-
-
-def _rank(scores, excluded, items, k) -> TopK:
-    """The ``k`` best of the items that are neither excluded nor no candidates."""
-    if excluded is not None:
-        scores = mask_items(scores, excluded)
-    if items is None:
-        return top_k(scores, k)
-    best = top_k(scores[:, items], k)
-    return TopK(np.append(items, -1)[best.items], best.scores)  # -1 stays -1
-
-
-def _check_exclude(exclude, matrix, shape) -> csr_array | None:
-    """``matrix``, what ``exclude`` stands for, as a csr matrix of that shape."""
-    if exclude is None:
-        return None
-    if isinstance(exclude, str):
-        if exclude == "seen":
-            return matrix
-        raise ValueError(f"exclude must be 'seen', None or a matrix, got {exclude!r}")
-    if not issparse(exclude):
-        raise TypeError(f"exclude must be sparse, got {type(exclude).__name__}")
-    if exclude.shape != shape:
-        raise ValueError(f"exclude has shape {exclude.shape}, expected {shape}")
-    return csr_array(exclude)
-
-
-def _check_index(name: str, index, n: int) -> np.ndarray:
-    array = np.asarray(index)
-    if array.size == 0 and array.ndim == 1:
-        return array.astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be a 1-D array of integers, got shape {array.shape} and "
-            f"dtype {array.dtype}; for one index write [{index!r}]"
-            if array.ndim == 0
-            else f"{name} must be a 1-D array of integers, got shape {array.shape} and "
-            f"dtype {array.dtype}"
-        )
-    bad = (array < 0) | (array >= n)
-    if bad.any():
-        raise IndexError(
-            f"{name}: index {int(array[np.argmax(bad)])} is out of range for "
-            f"0..{n - 1}; turn ids into indices with train.{name[:-1]}_index(ids)"
-        )
-    return array.astype(np.int64)
 
 
 class EarlyStopping:

@@ -16,8 +16,10 @@ import pandas as pd
 from scipy import linalg
 from scipy.sparse import csr_array, diags_array
 
-from recsys_tutor.base import Recommender, TopK, _check_index, check_number, top_k
+from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.checks import check_index, check_number
+from recsys_tutor.ranking import TopK, top_k
 
 __all__ = [
     "ContentBased",
@@ -125,7 +127,7 @@ def tfidf(counts: csr_array) -> csr_array:
 def similar_items(features: csr_array, items, k: int = 10) -> TopK:
     """The ``k`` items with the largest dot product with each of ``items``."""
     features = csr_array(features)
-    items = _check_index("items", items, features.shape[0])
+    items = check_index("items", items, features.shape[0])
     scores = (features[items] @ features.T).toarray()
     scores[np.arange(len(items)), items] = -np.inf
     return top_k(scores, k)
@@ -155,8 +157,8 @@ def explain(
         heaviest first).
     """
     features = csr_array(features)
-    liked = _check_index("items", liked, features.shape[0])
-    _check_index("items", [item], features.shape[0])
+    liked = check_index("items", liked, features.shape[0])
+    check_index("items", [item], features.shape[0])
     product = features[liked].multiply(features[[item]]).tocsr()  # (n_liked, n_terms)
     total = product.sum(axis=1)
     best = np.argsort(-total, kind="stable")[:n]

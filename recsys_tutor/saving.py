@@ -1,6 +1,8 @@
 """A fitted model in one file: one line of JSON that says what it is, then a pickle.
 
 Used by :meth:`.Recommender.save` and :meth:`.Recommender.load`.
+
+Chapter: 18 Leaderboard.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ import pytest
 import torch
 from scipy.sparse import coo_array, csc_array, csr_array
 
-from recsys_tutor import base, saving
+from recsys_tutor import ranking, saving
 from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.base import (
     FitDiverged,
@@ -1514,7 +1514,7 @@ def large_questions_are_asked_in_parts(case):
         return score(self, users)
 
     with (
-        mock.patch.object(base, "CELLS_PER_BATCH", 2 * data.n_items),
+        mock.patch.object(ranking, "CELLS_PER_BATCH", 2 * data.n_items),
         mock.patch.object(type(model), "_score_users", recorded),
     ):
         parts = model.recommend(users, 3)
@@ -2000,15 +2000,18 @@ class RecommendsWhatNewUsersHave(Good):
 
 
 class AddsRepeats(Good):
-    def _check_history(self, X):
-        return csr_array(csr_array(X).toarray())
+    def score_history(self, X):
+        return super().score_history(csr_array(X).toarray())
+
+    def recommend_history(self, X, k=10, **options):
+        return super().recommend_history(csr_array(X).toarray(), k, **options)
 
 
 class SortsTheGivenHistory(Good):
-    def _check_history(self, X):
+    def score_history(self, X):
         if hasattr(X, "sort_indices"):
             X.sort_indices()
-        return super()._check_history(X)
+        return super().score_history(X)
 
 
 class FarthestFirst(Good):
@@ -2019,7 +2022,7 @@ class FarthestFirst(Good):
 class ListsItself(Good):
     def similar_items(self, items, k=10):
         items = np.asarray(items)
-        return base.top_k(self.B_[items].astype(float), k)
+        return ranking.top_k(self.B_[items].astype(float), k)
 
 
 class ExplainsHalf(Good):
@@ -2053,7 +2056,7 @@ class AnswersAfterAnInterruption(Good):
 
 class AsksForAllAtOnce(Good):
     def recommend(self, users, k=10, *, exclude="seen", items=None):
-        with mock.patch.object(base, "CELLS_PER_BATCH", 10**9):
+        with mock.patch.object(ranking, "CELLS_PER_BATCH", 10**9):
             return super().recommend(users, k, exclude=exclude, items=items)
 
 

@@ -14,7 +14,7 @@ NUMBERED = {
     if (number := rules.chapter_number(path)) is not None
 }
 #: Modules that serve the others and are the subject of no chapter's text.
-SERVING = {"kernels", "plots"}
+SERVING = {"checks", "files", "kernels", "plots", "ranking", "saving"}
 
 
 def sections(text):

@@ -185,7 +185,8 @@ def test_curves_refuse_more_lines_than_colours():
 
 #: Dependencies point one way; each layer may import the layers before it.
 LAYERS = [
-    {"data"},
+    {"checks", "files"},
+    {"data", "ranking", "saving"},
     {"base"},
     {"splits", "metrics", "worlds", "training", "kernels"}
     | {"ratings_csv", "movielens_ids"},
