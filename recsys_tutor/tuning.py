@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +23,18 @@ from scipy.stats import loguniform, uniform
 
 from recsys_tutor import metrics, splits
 from recsys_tutor.base import FitDiverged, Recommender, check_number
-from recsys_tutor.data import Interactions, Split
+from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
+from recsys_tutor.files import (
+    check_same_data,
+    code_digest,
+    data_digest,
+    digest,
+    interactions_of,
+    read_json,
+    ready,
+    write_whole,
+)
 
 __all__ = [
     "SPACES",
@@ -40,6 +49,10 @@ __all__ = [
     "task_parts",
     "tune_all",
 ]
+
+
+TRIALS = "book/tuning.json"
+COMMAND = "python -m recsys_tutor.tuning"
 
 
 def whole(low: int, high: int) -> list[int]:
@@ -61,8 +74,11 @@ class Space(NamedTuple):
 
     def make(self, **parameters) -> Recommender:
         """The model with these parameters; its module is imported only now."""
-        module = import_module(f"recsys_tutor.{self.module}")
-        return getattr(module, self.model)(**parameters)
+        return self.kind()(**parameters)
+
+    def kind(self) -> type[Recommender]:
+        """The model's class."""
+        return getattr(import_module(f"recsys_tutor.{self.module}"), self.model)
 
 
 #: What is searched for each model, in one place. The recurrent and the attention
@@ -286,17 +302,22 @@ def task_parts(task: str, data: Interactions) -> tuple[Split, Split]:
     return inner, outer
 
 
-def quality(model: Recommender, task: str, part: Interactions) -> float:
-    """NDCG@10 of a fitted model on ``part``; for the rating task minus the RMSE."""
+def quality(model: Recommender, task: str, part: Interactions, **options) -> float:
+    """NDCG@10 of a fitted model on ``part``; for the rating task minus the RMSE.
+
+    ``options`` go to :func:`~recsys_tutor.evaluate.evaluate`; for the rating task to
+    :func:`~recsys_tutor.evaluate.evaluate_ratings`, whose ``clip`` is the range of the
+    training ratings unless told otherwise.
+    """
     if task == "rating":
-        frame = evaluate_ratings(model, part)
+        frame = evaluate_ratings(model, part, **options)
         return -metrics.rmse(frame.rating, frame.prediction)
-    return float(evaluate(model, part).ndcg.mean())
+    return float(evaluate(model, part, **options).ndcg.mean())
 
 
-def scorer(task: str, train: Interactions, part: Interactions) -> Callable:
+def scorer(task: str, train: Interactions, part: Interactions, **options) -> Callable:
     """``score(model)``: fit on ``train``, :func:`quality` on ``part``."""
-    return lambda model: quality(model.fit(train), task, part)
+    return lambda model: quality(model.fit(train), task, part, **options)
 
 
 def _trial(make, parameters, score, **more) -> dict:
@@ -430,61 +451,87 @@ def expected_best(scores: Sequence[float]) -> np.ndarray:
 
 
 def tune_all(
-    path: str | Path = "book/tuning.json",
+    path: str | Path | None = None,
     *,
     spaces: Mapping[str, Space] = SPACES,
     n_trials: int = 20,
-    data: Interactions | None = None,
+    data: Dataset | Interactions | None = None,
 ) -> pd.DataFrame:
     """Search every space with the same number of trials; write and return the trials.
 
     Every setting is scored on the inner validation part of :func:`task_parts`. Its
     ``test`` score, after a fit on all training rows, is there **to look at what
-    selection does** (chapter 17), never to choose. A trial that is in the file already
-    is not run again, so an interrupted command goes on where it stopped.
+    selection does** (chapter 17), never to choose. A trial that is in the file already,
+    with the same data, code and parameters (:mod:`recsys_tutor.files`), is not run
+    again, so an interrupted command goes on where it stopped. Trials of other models
+    stay, and so do those beyond ``n_trials`` that belong to the same search.
 
     Parameters
     ----------
     path : path of the JSON file
-        Written to a temporary name and renamed after every trial.
+        Written to a temporary name and renamed after every trial. A missing folder is
+        made. Default: ``book/tuning.json``, for the book's own data only.
     spaces : mapping of names to :class:`Space`
     n_trials : int
-    data : Interactions, optional
+    data : Dataset or Interactions, optional
         Default: MovieLens 100K.
+
+    Raises
+    ------
+    ValueError
+        Before any work: ``data`` without ``path``, or a file that holds trials on other
+        data.
     """
     from tqdm import tqdm
 
     check_number("n_trials", n_trials, low=1, whole=True)
-    path = Path(path)
-    done = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path, given = ready(path, TRIALS, data is not None), data is not None
+    done = _read(path) if path.exists() else {}
+    if not given:
+        from recsys_tutor.datasets import load_movielens_100k
+
+        data = load_movielens_100k(progress=False)
+    data = interactions_of(data)
+    known = data_digest(data)
+    check_same_data(path, [row for rows in done.values() for row in rows], known, given)
     done = {
         name: done.get(name, []) for name in dict.fromkeys([*SPACES, *spaces, *done])
     }
-    if data is None:
-        from recsys_tutor.datasets import load_movielens_100k
-
-        data = load_movielens_100k(progress=False).interactions
     with tqdm(total=n_trials * len(spaces), unit="trial") as bar:
         for name, space in spaces.items():
-            inner, outer = task_parts(space.task, data)
-            score = scorer(space.task, inner.train, inner.valid)
-            test = scorer(space.task, outer.train, outer.test)
-            rng = np.random.default_rng(0)
-            rows = done[name]
-            for n in range(n_trials):
-                parameters = sample(space.ranges, rng)
-                named = {k: repr(v) for k, v in parameters.items()}
+            bar.set_description(name)
+            for ran in _search(space, done[name], n_trials, data, known):
                 bar.update()
-                if n < len(rows) and rows[n]["params"] == named:
-                    continue
-                del rows[n:]
-                row = _trial(space.make, parameters, score)
-                row["test"] = _trial(space.make, parameters, test)["score"]
-                rows.append({"params": named} | _finite(row))
-                _write(path, done)
-            del rows[n_trials:]
+                if ran:
+                    _write(path, done)
     _write(path, done)
     return load_tuning(path)
+
+
+def _search(space, rows, n_trials, data, known) -> Iterator[bool]:
+    """Complete a space's rows in place; for each trial whether it was run."""
+    inner, outer = task_parts(space.task, data)
+    score = scorer(space.task, inner.train, inner.valid)
+    test = scorer(space.task, outer.train, outer.test)
+    rng = np.random.default_rng(0)
+    for n in range(max(n_trials, len(rows))):
+        parameters = sample(space.ranges, rng)
+        about = {
+            "params": {k: repr(v) for k, v in parameters.items()},
+            "data": known,
+            "code": code_digest(space.kind(), parameters),
+            "params_digest": digest(parameters),
+        }
+        fresh = n < len(rows) and about.items() <= rows[n].items()
+        if not fresh:
+            del rows[n:]  # another search, or by other code
+            if n >= n_trials:
+                break
+            row = _trial(space.make, parameters, score)
+            row["test"] = _trial(space.make, parameters, test)["score"]
+            rows.append(about | _finite(row))
+        if n < n_trials:
+            yield not fresh
 
 
 def load_tuning(path: str | Path = "tuning.json") -> pd.DataFrame:
@@ -493,14 +540,19 @@ def load_tuning(path: str | Path = "tuning.json") -> pd.DataFrame:
     Columns model, task, trial (from 1), params, score, seconds, test, best, spent:
     score and test as :func:`quality`, best and spent as :func:`random_search`.
     """
-    done = json.loads(Path(path).read_text(encoding="utf-8"))
+    digests = "data", "code", "params_digest"
     parts = []
-    for name, rows in done.items():
+    for name, rows in _read(Path(path)).items():
+        rows = [{k: v for k, v in row.items() if k not in digests} for row in rows]
         frame = _with_running([row | {"trial": n} for n, row in enumerate(rows, 1)])
         frame.insert(0, "model", name)
         frame.insert(1, "task", SPACES[name].task if name in SPACES else None)
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
+
+
+def _read(path: Path) -> dict[str, list]:
+    return read_json(path, "file of trials", COMMAND, {"params", "score", "test"})
 
 
 def _finite(row) -> dict:
@@ -523,19 +575,9 @@ def _write(path: Path, done) -> None:
     write_whole(path, "{\n" + ",\n".join(models) + "\n}\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename: never a half-written file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", default="book/tuning.json")
+    parser.add_argument("--out", help=f"default: {TRIALS}")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--only", help="search this model alone", choices=SPACES)
     options = parser.parse_args(arguments)
