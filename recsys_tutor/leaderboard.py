@@ -477,6 +477,8 @@ def _measure_all(path, rows, wanted, data, again, isolate) -> None:
         for row in wanted
         if again or any(rows[_key(row)].get(f) != row[f] for f in facts)
     ]
+    for task in dict.fromkeys(row["task"] for row in jobs):
+        task_splits(task, data)  # data that cannot be split are refused now
     with tqdm(jobs, unit="run", disable=not jobs) as bar:
         for row in bar:
             key, model = _key(row), row["unfitted"]
