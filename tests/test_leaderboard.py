@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from recsys_tutor import files, leaderboard, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
-from recsys_tutor.content import RICH_FIELDS, item_terms, tfidf
+from recsys_tutor.content import RICH_FIELDS, ContentRidge, item_terms, tfidf
 from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.files import data_digest
@@ -42,6 +43,7 @@ from recsys_tutor.metrics import mae, rmse
 from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
+from recsys_tutor.transitions import Transitions
 from recsys_tutor.worlds import make_world
 
 BOOK = Path(__file__).parents[1] / "book" / "results.json"
@@ -461,6 +463,7 @@ SCRIPT = """
 import sys
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.leaderboard import Entry, run
+from recsys_tutor.transitions import Transitions
 from recsys_tutor.worlds import make_world
 
 class Mine(Popularity):
@@ -524,6 +527,19 @@ def test_a_notebook_in_any_folder(tmp_path):
     path = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=120, resources=path).execute()
     assert [row["model"] for row in stored(tmp_path / "mine.json")] == ["P", "M"]
+
+
+def test_the_tip_of_chapter_18_runs(tmp_path, data):
+    """The lines under "own file", in a folder with a ratings file and nothing else."""
+    cells = json.loads((BOOK.parent / "18_leaderboard.ipynb").read_text("utf-8"))
+    text = "".join("".join(cell["source"]) for cell in cells["cells"])
+    (tip,) = re.findall(r"```python\n(.*?load_ratings_csv.*?)```", text, re.DOTALL)
+    data.to_frame().to_csv(tmp_path / "ratings.csv", index=False)
+    assert program(tmp_path, tip + "\nprint(len(floor), len(mine[0]))", "script") == (
+        f"2 {len(data)}"
+    )
+    rows = [(row["task"], row["model"]) for row in stored(tmp_path / "mine.json")]
+    assert rows == [("ranking", n) for n in ("Popularity", "EASE") for _ in range(5)]
 
 
 class Broken(Popularity):
@@ -632,6 +648,32 @@ def test_measure_rating(data):
     assert "lists" not in measure(BiasModel(), "rating", fold, lists=True)
 
 
+def test_ratings_of_another_scale_are_not_cut(tmp_path):
+    """-10 to 10: errors are those of predictions clipped to the training's range.
+
+    Needs ``evaluate_ratings(clip="train")`` as the default.
+    """
+    stars = world(1, n_items=20, n_ratings=300).interactions
+    value = np.where(stars.value == 5, 10.0, 5 * stars.value - 15)
+    ids = stars.user_ids, stars.item_ids
+    data = Interactions(stars.user, stars.item, value, stars.time, *ids)
+    fold = splits.k_fold(data)[0]
+    model = BiasModel().fit(fold.train)
+    low, high = fold.train.value.min(), fold.train.value.max()
+    assert (low, high) == (-10, 10)
+    guess = model.predict(fold.test.user, fold.test.item)
+    wanted = rmse(fold.test.value, np.clip(guess, low, high))
+    assert wanted < rmse(fold.test.value, np.clip(guess, 1, 5)) - 0.05
+    got = measure(BiasModel(), "rating", fold)["metrics"]["rmse"]
+    assert got == pytest.approx(wanted, abs=1e-6)
+    entry = Entry("Bias", BiasModel(), ("rating",))
+    table = run(tmp_path / "r.json", entries=[entry], data=data, isolate=False)
+    assert table.rmse[0] == pytest.approx(wanted, abs=1e-6)
+    tight = measure(BiasModel(), "rating", fold, clip=(-1, 1))["metrics"]["rmse"]
+    wanted = rmse(fold.test.value, np.clip(guess, -1, 1))
+    assert tight == pytest.approx(wanted, abs=1e-6)
+
+
 def test_measure_sequence(data):
     split = splits.leave_last_out(data)
     row = measure(Popularity(), "sequence", split)
@@ -639,6 +681,26 @@ def test_measure_sequence(data):
     assert row["metrics"]["hit"] == round(expected.hit.mean(), 6)
     assert row["ndcg_per_user"] == expected.ndcg.round(4).tolist()
     assert len(row["ndcg_per_user"]) == data.n_users
+
+
+def test_users_are_scored_in_batches(data, monkeypatch):
+    """Bounded memory: the same row, and never more users at a time than fit."""
+    asked = []
+
+    class Counted(Popularity):
+        def _score_users(self, users):
+            asked.append(len(users))
+            return super()._score_users(users)
+
+    split = splits.leave_last_out(data)
+    whole = measure(Counted(), "sequence", split, lists=True)
+    assert asked[0] == data.n_users
+    asked.clear()
+    monkeypatch.setattr(leaderboard, "_CELLS_PER_BATCH", 4 * data.n_items + 1)
+    batched = measure(Counted(), "sequence", split, lists=True)
+    assert asked[:7] == asked[-7:] == [4] * 6 + [1]
+    for name in ("metrics", "lists", "ndcg_per_user"):
+        assert whole[name] == batched[name]
 
 
 @pytest.mark.parametrize("task", ["ranking", "sequence"])
@@ -957,6 +1019,7 @@ import numpy as np
 from recsys_tutor import splits
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.leaderboard import measure
+from recsys_tutor.transitions import Transitions
 from recsys_tutor.worlds import make_world
 
 class Hungry(Popularity):
@@ -1030,6 +1093,14 @@ def test_load_results_flattens_the_metrics(tmp_path, data, jobs):
     assert results_table(frame, "rating", ["rmse", "mae"]).index.tolist() == ["Bias"]
 
 
+def test_a_missing_results_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no results file results.json in") as e:
+        load_results()
+    for part in (str(tmp_path), "folder book/", "python -m recsys_tutor.leaderboard"):
+        assert part in str(e.value)
+
+
 # -- the file in the book ------------------------------------------------------------
 
 
@@ -1057,6 +1128,29 @@ def test_the_book_s_file_holds_every_run_of_every_entry(book, movielens):
         if "random_state" in params and split.startswith("seed"):
             params["random_state"] = int(split[5:])
         assert stored_params == {k: repr(v) for k, v in params.items()}
+
+
+def test_rows_of_the_book_that_say_their_data_are_of_movielens(book, ratings):
+    said = book.data.dropna() if "data" in book else pd.Series(dtype=object)
+    assert set(said) <= {data_digest(ratings)}
+
+
+def test_counts_of_the_book_that_need_no_fit(book, ratings):
+    """Models whose count follows from the sizes alone: 943 users, 1,682 films."""
+    n, m = ratings.shape
+    wanted = {
+        "Random": 0,
+        "User-kNN": 0,
+        "LightGCN": 64 * (n + m),
+        "Two towers": 32 * (n + m),
+        "Gibbs MF": 480 * (17 * (n + m) + 1),
+    }
+    models = {entry.name: entry.model for entry in ENTRIES}
+    gibbs = models["Gibbs MF"]
+    assert gibbs.n_epochs - gibbs.burn_in == 480 and gibbs.n_factors == 16
+    for name, count in wanted.items():
+        rows = book[book.model == name]
+        assert len(rows) and (rows.n_parameters == count).all(), name
 
 
 def test_every_row_of_the_book_is_complete(book, movielens):
@@ -1125,6 +1219,10 @@ def ease_with_content(dataset):
     return FeatureAugmented(features=tfidf(item_terms(dataset.items, RICH_FIELDS)[0]))
 
 
+def content_ridge(dataset):
+    return ContentRidge(features=tfidf(item_terms(dataset.items, RICH_FIELDS)[0]))
+
+
 @pytest.mark.parametrize(
     "task, name, split, model",
     [
@@ -1138,6 +1236,8 @@ def ease_with_content(dataset):
         ("ranking", "EASE", "seed 42", EASE()),
         ("ranking", "EASE + content", "seed 42", ease_with_content),
         ("rating", "Item-kNN, residuals", "fold 1", RatingKNN()),
+        ("rating", "Content ridge", "fold 1", content_ridge),
+        ("sequence", "Transitions", "last", Transitions()),
         ("rating", "MF, ALS", "fold 1", ExplicitALS()),
         ("rating", "MF, SGD", "fold 1", BiasedMF()),
         ("ranking", "PureSVD", "seed 42", TruncatedSVD()),
