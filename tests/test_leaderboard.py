@@ -534,7 +534,8 @@ def test_the_tip_of_chapter_18_runs(tmp_path, data):
     cells = json.loads((BOOK.parent / "18_leaderboard.ipynb").read_text("utf-8"))
     text = "".join("".join(cell["source"]) for cell in cells["cells"])
     (tip,) = re.findall(r"```python\n(.*?load_ratings_csv.*?)```", text, re.DOTALL)
-    data.to_frame().to_csv(tmp_path / "ratings.csv", index=False)
+    frame = data.to_frame().rename(columns={"value": "rating"})
+    frame.to_csv(tmp_path / "ratings.csv", index=False)
     assert program(tmp_path, tip + "\nprint(len(floor), len(mine[0]))", "script") == (
         f"2 {len(data)}"
     )
