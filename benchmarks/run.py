@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cases import CASES, LARGE
+from recsys_tutor.files import write_whole
 from recsys_tutor.leaderboard import peak_mb
 
 HERE = Path(__file__).parent
@@ -88,7 +89,7 @@ def main() -> None:
         machine = {"cores": os.cpu_count(), "python": platform.python_version()}
         result = {"machine": machine | versions, "rows": rows}
         text = json.dumps(result, indent=1) + "\n"
-        (HERE / "results.json").write_text(text, encoding="utf-8")
+        write_whole(HERE / "results.json", text)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ class Random(Recommender):
         Training ratings in ascending order.
     """
 
+    _data_attributes = ("ratings_",)
+
     def __init__(self, *, random_state=0):
         self.random_state = random_state
 

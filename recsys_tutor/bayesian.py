@@ -268,6 +268,11 @@ class BayesianFM(Recommender):
         self.w0_draws_[draw], self.alpha_draws_[draw] = state.w0, state.alpha
         self.n_draws_ = draw + 1
 
+    def _kept(self):  # user_days_ has the users' own times
+        rows = self.user_draws_, self.item_draws_, self.day_draws_, self.w0_draws_
+        ordinal = self.likelihood == "ordinal"
+        return (*rows, self.cutpoint_draws_, self.levels_) if ordinal else rows
+
     @property
     def uses_time(self):
         return bool(self.day)

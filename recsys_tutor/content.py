@@ -195,6 +195,8 @@ class ContentBased(Recommender):
     features) to score. Source: Lops, de Gemmis and Semeraro (2011). Chapter 05.
     """
 
+    _data_attributes = ("F_",)
+
     def __init__(self, *, features, weighting="count"):
         self.features = features
         self.weighting = weighting

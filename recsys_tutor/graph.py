@@ -205,6 +205,9 @@ class LightGCN(NetworkModel):
     def _after_epoch(self, train, network):
         self.P_, self.Q_ = (x.cpu().numpy() for x in network(self._graph))
 
+    def _kept(self):  # after the walk; the table before it is for training
+        return self.P_, self.Q_
+
     def _score_users(self, users):
         return self.P_[users] @ self.Q_.T
 

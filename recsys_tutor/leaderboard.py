@@ -3,7 +3,8 @@
 ``python -m recsys_tutor.leaderboard`` (``make leaderboard``) fits every entry on every
 split of its tasks and writes ``book/results.json``. Each run is a process of its own,
 so that its peak memory is its own; finished runs are kept, so an interrupted command
-goes on where it stopped.
+goes on where it stopped. A row knows the data, the code and the parameters that it was
+measured with, by their digests (:mod:`recsys_tutor.digests`).
 
 Tasks (chapter 02 defines them):
 
@@ -12,7 +13,7 @@ Tasks (chapter 02 defines them):
     that has one); all unseen items are ranked.
 ``rating``
     scikit-surprise's five folds ("fold 1" to "fold 5") and the official ones ("u1" to
-    "u5"); predictions clipped to 1..5.
+    "u5"); predictions clipped to the range of the training ratings, 1 to 5.
 ``sequence``
     Leave-last-out, ties in time by file order; all unseen items are ranked.
 
@@ -23,47 +24,43 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import platform
 import re
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import traceback
+from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
-from importlib import import_module
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from recsys_tutor import __version__, metrics, splits
 from recsys_tutor.base import Recommender
-from recsys_tutor.baselines import BiasModel, Popularity, Random
-from recsys_tutor.bayesian import BayesianFM, side_features
-from recsys_tutor.content import (
-    RICH_FIELDS,
-    ContentBased,
-    ContentRidge,
-    item_terms,
-    tfidf,
-)
 from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.datasets import load_movielens_100k
+from recsys_tutor.digests import (
+    check_same_data,
+    code_digest,
+    data_digest,
+    digest,
+    interactions_of,
+    read_json,
+    ready,
+)
+from recsys_tutor.entries import ENTRIES, TASKS, Entry
 from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize
-from recsys_tutor.hybrid import FeatureAugmented, Weighted
-from recsys_tutor.implicit_mf import BPR, ImplicitALS
-from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
-from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
-from recsys_tutor.plsa import PLSA, GaussianPLSA
-from recsys_tutor.transitions import Transitions
-from recsys_tutor.tuning import write_whole
+from recsys_tutor.files import write_whole
+from recsys_tutor.ranking import batches
 
 __all__ = [
-    "ENTRIES",
-    "Entry",
     "count_parameters",
     "load_results",
     "measure",
@@ -74,119 +71,9 @@ __all__ = [
 ]
 
 SEEDS = (42, 43, 44, 45, 46)
-TASKS = ("ranking", "rating", "sequence")
 LISTED = f"seed {SEEDS[0]}"  # the split whose lists are kept
-
-
-class Entry(NamedTuple):
-    """A row of the leaderboard: name, unfitted model, the tasks it takes part in.
-
-    ``model`` may be a function of the Dataset that makes the model.
-    """
-
-    name: str
-    model: Recommender | Callable
-    tasks: Sequence[str]
-
-
-def _features(data):
-    return tfidf(item_terms(data.items, RICH_FIELDS)[0])
-
-
-def _content(data):
-    return ContentBased(features=_features(data))
-
-
-def _content_ridge(data):
-    return ContentRidge(features=_features(data))
-
-
-def _ease_with_content(data):
-    return FeatureAugmented(features=_features(data))
-
-
-def _ease_plus_content(data):
-    features = _features(data)
-    parts = EASE(), ContentBased(features=features)
-    return Weighted(models=parts, weights=(1.0, 0.2))
-
-
-def _ensemble(data):
-    parts = _ease_with_content(data), ImplicitALS(), PLSA()
-    return Weighted(models=parts, weights=(1.0, 0.75, 0.25))
-
-
-def _gibbs_side(data):
-    return BayesianFM(implicit=True, **side_features(data))
-
-
-def _gibbs_day(data):
-    return BayesianFM(implicit=True, day=True, **side_features(data))
-
-
-def _gibbs_ordinal(data):
-    features = side_features(data)
-    return BayesianFM(implicit=True, day=True, likelihood="ordinal", **features)
-
-
-def _network(module, name, *, side=False, **parameters):
-    """A function that makes the model, so that torch is loaded only when it runs."""
-
-    def make(data):
-        model = getattr(import_module(f"recsys_tutor.{module}"), name)
-        return model(**parameters, **(side_features(data) if side else {}))
-
-    return make
-
-
-LISTS = ("ranking", "sequence")
-
-MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
-
-#: Every model of the book with the parameters its chapter chose on validation data.
-#:
-#: :meta hide-value:
-ENTRIES = (
-    Entry("Random", Random(), TASKS),
-    Entry("Popularity", Popularity(), LISTS),
-    Entry("Bias model", BiasModel(), TASKS),
-    Entry("User-kNN", UserKNN(), LISTS),
-    Entry("Item-kNN", ItemKNN(), LISTS),
-    Entry("User-kNN, residuals", RatingKNN(by="user"), ("rating",)),
-    Entry("Item-kNN, residuals", RatingKNN(), ("rating",)),
-    Entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
-    Entry("EASE", EASE(), LISTS),
-    Entry("Content", _content, LISTS),
-    Entry("Content ridge", _content_ridge, ("rating",)),
-    Entry("EASE + content", _ease_with_content, LISTS),
-    Entry("EASE + content, summed", _ease_plus_content, LISTS),
-    Entry("MF, ALS", ExplicitALS(), ("rating",)),
-    Entry("MF, SGD", BiasedMF(), ("rating", "ranking")),
-    Entry("SVD++", SVDpp(), ("rating",)),
-    Entry("PureSVD", TruncatedSVD(), LISTS),
-    Entry("Implicit ALS", ImplicitALS(), LISTS),
-    Entry("BPR", BPR(), LISTS),
-    Entry("Gibbs MF", BayesianFM(), ("rating",)),
-    Entry("Gibbs, implicit sets", BayesianFM(implicit=True), ("rating",)),
-    Entry("Gibbs, side features", _gibbs_side, ("rating",)),
-    Entry("Gibbs, day", _gibbs_day, ("rating",)),
-    Entry("Gibbs, day, ordinal", _gibbs_ordinal, ("rating",)),
-    Entry("PLSA", PLSA(n_topics=12, n_epochs=200, beta=1.0), LISTS),
-    Entry("PLSA, tempered", PLSA(), LISTS),
-    Entry("Gaussian PLSA", GaussianPLSA(), ("rating",)),
-    Entry("Dot model (torch)", _network("neural", "DotModel"), ("rating",)),
-    Entry("NeuMF", _network("neural", "NeuMF"), ("ranking",)),
-    Entry("FM", _network("towers", "DeepFM", side=True, hidden=()), ("ranking",)),
-    Entry("DeepFM", _network("towers", "DeepFM", side=True), ("ranking",)),
-    Entry("Two towers", _network("towers", "TwoTower", side=True), ("ranking",)),
-    Entry("Mult-VAE", _network("autoencoders", "MultVAE"), LISTS),
-    Entry("LightGCN", _network("graph", "LightGCN"), LISTS),
-    Entry("Ensemble", _ensemble, LISTS),
-    Entry("Markov chain", MARKOV, ("sequence",)),
-    Entry("Transitions", Transitions(), ("sequence",)),
-    Entry("GRU4Rec", _network("sequential", "GRU4Rec"), ("sequence",)),
-    Entry("SASRec", _network("sequential", "SASRec"), ("sequence",)),
-)
+RESULTS = "book/results.json"
+COMMAND = "python -m recsys_tutor.leaderboard"
 
 
 def task_splits(task: str, data: Interactions) -> dict[str, Split]:
@@ -206,11 +93,13 @@ def task_splits(task: str, data: Interactions) -> dict[str, Split]:
 
 
 def measure(
-    model: Recommender, task: str, split: Split, *, lists: bool = False
+    model: Recommender, task: str, split: Split, *, lists: bool = False, **options
 ) -> dict:
     """Fit a clone of ``model``, score it, and report metrics, seconds and memory.
 
-    ``lists=True`` keeps every user's list of ten, for tasks that make lists.
+    ``lists=True`` keeps every user's list of ten, for tasks that make lists; the
+    ``options`` go to :func:`~recsys_tutor.evaluate.evaluate_ratings` (``clip``, say) or
+    :func:`~recsys_tutor.evaluate.evaluate`.
 
     Returns
     -------
@@ -230,21 +119,20 @@ def measure(
     model.fit(split.train)
     fitted = time.process_time()
     if task == "rating":
-        frame = evaluate_ratings(model, split.test)
+        frame = evaluate_ratings(model, split.test, **options)
     else:
-        model.score(np.arange(split.train.n_users))
+        users = np.arange(split.train.n_users)
+        for part in batches(*split.train.shape):
+            model.score(users[part])
     scored = time.process_time()
     peak = None if before is None else round(peak_mb() - before, 1)
     if task == "rating":
-        scores = {
-            "rmse": metrics.rmse(frame.rating, frame.prediction),
-            "mae": metrics.mae(frame.rating, frame.prediction),
-        }
+        scores = _errors(frame)
         if model.uses_time:
-            frame = evaluate_ratings(model, split.test, own_time=True)
-            scores["rmse_own_time"] = metrics.rmse(frame.rating, frame.prediction)
+            frame = evaluate_ratings(model, split.test, own_time=True, **options)
+            scores["rmse_own_time"] = _errors(frame)["rmse"]
     else:
-        per_user = evaluate(model, split.test)
+        per_user = evaluate(model, split.test, **options)
         scores = summarize(per_user)
     row = {
         "metrics": {name: round(float(v), 6) for name, v in scores.items()},
@@ -256,106 +144,228 @@ def measure(
     if task != "rating":
         row["ndcg_per_user"] = per_user.ndcg.round(4).tolist()
     if task != "rating" and lists:
-        users = np.arange(split.train.n_users)
         row["lists"] = model.recommend(users).items.tolist()
     return row
+
+
+def _errors(frame) -> dict:
+    pair = frame.rating, frame.prediction
+    return {"rmse": metrics.rmse(*pair), "mae": metrics.mae(*pair)}
 
 
 def count_parameters(model: Recommender) -> int:
     """Numbers a fitted model keeps: what a server has to hold besides the data.
 
-    Non-zero floats of its learned arrays, dense or sparse, the parameters of its
-    network, and the same of the models inside it. A neighbourhood model keeps its
-    similarities, a sampler all its draws; the users' own rows, ``X_``, are data.
+    Non-zero floats of the arrays, dense or sparse, that the model names in ``_kept()``,
+    the parameters of the networks there, and the same of the models inside it. Whole
+    numbers are indices and do not count, nor do single numbers (a mean, a variance).
+
+    What a model keeps is what ``score``, ``predict`` and ``score_history`` read:
+
+    - not the data: the users' own rows, also centred, weighted by their age or averaged
+      over days, and the features that were given;
+    - not what only training needs: LightGCN's table before the walk, the two towers
+      once each user and item has its vector, the factors that SVD++ has added up;
+    - a neighbourhood model keeps its similarities, a sampler all its draws.
     """
-    count = 0
-    for name, value in vars(model).items():
-        if not name.endswith("_") or name in ("train_", "history_", "X_"):
-            continue
-        for part in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(part, Recommender):
-                count += count_parameters(part)
-            elif hasattr(part, "parameters"):  # a torch module
-                count += sum(p.numel() for p in part.parameters())
-            elif isinstance(getattr(part, "data", None), np.ndarray):  # sparse
-                count += np.count_nonzero(part.data)
-            elif isinstance(part, np.ndarray) and part.dtype.kind == "f":
-                count += np.count_nonzero(part)
-    return int(count)
+    return sum(map(_count, model._kept()))
+
+
+def _count(part) -> int:
+    if isinstance(part, list | tuple):
+        return sum(map(_count, part))
+    if isinstance(part, Recommender):
+        return count_parameters(part)
+    if hasattr(part, "parameters"):  # a torch module
+        return sum(p.numel() for p in part.parameters())
+    part = part.data if issparse(part) else part
+    if isinstance(part, np.ndarray) and part.dtype.kind == "f":
+        return int(np.count_nonzero(part))
+    return 0
 
 
 def run(
-    path: str | Path = "book/results.json",
+    path: str | Path | None = None,
     *,
     entries: Sequence[Entry] = ENTRIES,
     only: str | None = None,
-    data: Interactions | None = None,
+    data: Dataset | Interactions | None = None,
+    isolate: bool = True,
 ) -> pd.DataFrame:
-    """Fill the results file with every missing run; see the module's text.
+    """Fill the results file with every run that is missing or stale.
+
+    A row that was measured with the same data, code and parameters is kept. A stale
+    row, of other code or parameters, stays until its new measurement is there. Rows of
+    entries that are not passed stay as they are. Works alike from a script (without an
+    ``if __name__ == "__main__"``), a notebook and the console.
 
     Parameters
     ----------
     path : path of the JSON file
-        Written to a temporary name and renamed after every run.
+        Written to a temporary name and renamed after every run. A missing folder is
+        made. Default: ``book/results.json``, for the book's own data only.
     entries : sequence of Entry
     only : str, optional
-        Name of the one entry to measure again, whether it is there or not.
-    data : Interactions, optional
-        Default: MovieLens 100K.
-    """
-    from tqdm import tqdm
+        Name of the one entry to measure, whether its rows are there or not.
+    data : Dataset or Interactions, optional
+        Default: MovieLens 100K. Interactions are not enough for an entry that makes
+        its model from the features of items or users.
+    isolate : bool
+        Each run in a process of its own. False, and always for a model whose class a
+        new process cannot import (one of a notebook, a script or the console): in this
+        process, with ``peak_mb`` None, because memory that is used again does not show.
 
-    path = Path(path)
+    Returns
+    -------
+    DataFrame
+        :func:`load_results` of the whole file.
+
+    Raises
+    ------
+    ValueError
+        Before any work: ``data`` without ``path``; a file that holds rows of other
+        data; names that come twice or are not there; an entry that cannot make its
+        model from the data.
+    """
     names = [entry.name for entry in entries]
     if len(set(names)) < len(names):
         raise ValueError(f"entries need different names, got {names}")
     if only is not None and only not in names:
         raise ValueError(f"no entry is called {only!r}; there are {names}")
-    done = {}
-    if path.exists():
-        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
-            done[_key(row)] = row
-    made = {}
-    for entry in entries:
-        ready = isinstance(entry.model, Recommender)
-        made[entry.name] = entry.model if ready else entry.model(_movielens())
-    rows, jobs = [], []
+    path = ready(path, RESULTS, data is not None)
+    old = _read(path) if path.exists() else []
+    dataset = _dataset(_movielens() if data is None else data)
+    known = data_digest(dataset.interactions)
+    check_same_data(path, old, known, data is not None)
+    wanted = [
+        row | {"data": known}
+        for row in _plan(entries, dataset)
+        if only in (None, row["model"])
+    ]
+    rows = _merged(old, wanted)
+    _measure_all(path, rows, wanted, dataset.interactions, only is not None, isolate)
+    return load_results(path)
+
+
+def _dataset(data) -> Dataset:
+    """Interactions as a Dataset that knows nothing else."""
+    interactions = interactions_of(data)
+    return Dataset(data, None, None) if interactions is data else data
+
+
+def _made(entry: Entry, dataset: Dataset) -> Recommender:
+    """The entry's model; one that is made is made from the data at hand."""
+    if isinstance(entry.model, Recommender):
+        return entry.model
+    try:
+        model = entry.model(dataset)
+    except ImportError:
+        raise
+    except Exception as error:
+        bare = dataset.items is None and dataset.users is None
+        needs = "Interactions have no items and users, which it may need: pass"
+        raise ValueError(
+            f"entry {entry.name!r} cannot make its model from this data "
+            f"({type(error).__name__}: {error}). "
+            f"{needs if bare else 'Pass'} a Dataset that has what it reads, or leave "
+            "the entry out"
+        ) from error
+    if not isinstance(model, Recommender):
+        raise TypeError(
+            f"the function of entry {entry.name!r} gave {type(model).__name__}, "
+            "expected a Recommender"
+        )
+    return model
+
+
+def _plan(entries, dataset: Dataset) -> list[dict]:
+    """What each row will say about itself before it is measured, and its model."""
+    made = {entry.name: _made(entry, dataset) for entry in entries}
+    codes = {name: code_digest(model) for name, model in made.items()}
+    rows = []
     for entry, task in [(e, t) for t in TASKS for e in entries if t in e.tasks]:
         for split in _split_names(task):
-            seeded = entry._replace(model=_seeded(made[entry.name], split))
-            row = {
-                "task": task,
-                "model": entry.name,
-                "split": split,
-                "params": {k: repr(v) for k, v in seeded.model.get_params().items()},
-            }
-            rows.append(row)
-            known = done.get(_key(row))
-            if known is not None and entry.name != only:
-                row.update(known)
-            else:
-                jobs.append((row, seeded))
-    context = get_context("spawn")
-    for row, entry in tqdm(jobs, unit="run", disable=not jobs):
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            job = pool.submit(_measure_named, entry, row["task"], row["split"], data)
-            row.update(job.result())
-        _write(path, rows)
-    _write(path, rows)
-    return load_results(path)
+            model = _seeded(made[entry.name], split)
+            params = model.get_params()
+            rows.append(
+                {
+                    "task": task,
+                    "model": entry.name,
+                    "split": split,
+                    "params": {k: repr(v) for k, v in params.items()},
+                    "code": codes[entry.name],
+                    "params_digest": digest([type(model).__name__, params]),
+                    "unfitted": model,
+                }
+            )
+    return rows
+
+
+def _key(row) -> tuple:
+    return row["task"], row["model"], row["split"]
+
+
+def _merged(old: list[dict], wanted: list[dict]) -> dict[tuple, dict]:
+    """Rows by key: what is wanted in its order, other old rows where they were.
+
+    A row that is only wanted has no metrics yet.
+    """
+    known = {_key(row): row for row in old}
+    order = [_key(row) for row in wanted]
+    placed, before = set(order), None
+    for key in known:
+        if key not in placed:
+            order.insert(0 if before is None else order.index(before) + 1, key)
+        before = key
+    rank = {task: n for n, task in enumerate(TASKS)}
+    order.sort(key=lambda key: rank.get(key[0], len(rank)))
+    return {key: known.get(key, {}) for key in order}
+
+
+def _measure_all(path, rows, wanted, data, again, isolate) -> None:
+    """Measure what is missing or stale; the file is written after every run."""
+    from tqdm import tqdm
+
+    facts = ("data", "code", "params_digest")
+    jobs = [
+        row
+        for row in wanted
+        if again or any(rows[_key(row)].get(f) != row[f] for f in facts)
+    ]
+    for task in dict.fromkeys(row["task"] for row in jobs):
+        task_splits(task, data)  # data that cannot be split are refused now
+    with tqdm(jobs, unit="run", disable=not jobs) as bar:
+        for row in bar:
+            key, model = _key(row), row["unfitted"]
+            stale = " (again: other code or parameters)" if rows[key] else ""
+            bar.set_description(f"{', '.join(key)}{stale}")
+            job = model, row["task"], row["split"], data
+            measured = _apart(*job) if isolate else None
+            if measured is None:
+                measured = _measure_named(*deepcopy(job)) | {"peak_mb": None}
+            facts_first = {k: v for k, v in row.items() if k != "unfitted"}
+            rows[key] = facts_first | measured
+            _write(path, rows.values())
+    _write(path, rows.values())
 
 
 def load_results(path: str | Path = "results.json") -> pd.DataFrame:
     """The results file as a frame: one row per (task, model, split).
 
     Columns task, model, split, params, one per metric, fit_seconds, score_seconds,
-    peak_mb, n_parameters, ndcg_per_user, lists ("seed 42" of the ranking task).
+    peak_mb, n_parameters, ndcg_per_user, lists ("seed 42" of the ranking task), and the
+    digests data, code, params_digest, where the row has them.
     """
-    rows = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
     flat = [
-        {**{k: v for k, v in r.items() if k != "metrics"}, **r["metrics"]} for r in rows
+        {**{k: v for k, v in r.items() if k != "metrics"}, **r["metrics"]}
+        for r in _read(Path(path))
     ]
     return pd.DataFrame(flat)
+
+
+def _read(path: Path) -> list[dict]:
+    fields = {"task", "model", "split", "metrics"}
+    return read_json(path, "results file", COMMAND, fields).get("rows", [])
 
 
 def results_table(
@@ -401,11 +411,6 @@ def _split_names(task: str) -> list[str]:
     return [f"seed {s}" for s in SEEDS] if task == "ranking" else ["last"]
 
 
-def _key(row) -> tuple:
-    params = json.dumps(row["params"], sort_keys=True)
-    return row["task"], row["model"], row["split"], params
-
-
 def _seeded(model: Recommender, split: str) -> Recommender:
     """On "seed 43" a model that draws random numbers draws them from seed 43, too."""
     kind, _, number = split.partition(" ")
@@ -414,14 +419,68 @@ def _seeded(model: Recommender, split: str) -> Recommender:
     return model
 
 
-def _measure_named(entry, task, split, data) -> dict:
-    if data is None:
-        data = _movielens().interactions
+def _measure_named(model, task, split, data) -> dict:
     chosen = task_splits(task, data)[split]
     small = np.arange(len(data)) < 2000
-    entry.model.clone().fit(data.subset(small)).score([0])  # compile first
+    model.clone().fit(data.subset(small)).score([0])  # compile first
     lists = split == LISTED
-    return measure(entry.model, task, chosen, lists=lists) | {"versions": _versions()}
+    return measure(model, task, chosen, lists=lists) | {"versions": _versions()}
+
+
+# A process that is started as a program: it imports neither the script that calls it
+# nor its notebook, so neither needs a guard.
+_PROGRAM = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from recsys_tutor import leaderboard
+leaderboard._answer(*sys.argv[2:])
+"""
+
+
+def _apart(*job) -> dict | None:
+    """:func:`_measure_named` in a process of its own; None if that cannot have it."""
+    try:
+        packed = pickle.dumps(job)
+    except (pickle.PicklingError, AttributeError, TypeError):  # a local class, say
+        return None
+    if b"__main__" in packed:  # a class of the script or notebook
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        asked, answered = Path(folder) / "job", Path(folder) / "row"
+        asked.write_bytes(packed)
+        where = json.dumps([str(place) for place in sys.path])
+        command = [sys.executable, "-c", _PROGRAM, where, asked, answered]
+        code = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
+        if not answered.exists():
+            raise RuntimeError(
+                f"the process that measured {job[0]!r} on {job[1]}, {job[2]} ended "
+                f"with status {code} and no answer; for want of memory, perhaps"
+            )
+        row, error = pickle.loads(answered.read_bytes())
+    if error is not None:
+        raise error
+    return row
+
+
+def _answer(asked: str, answered: str) -> None:
+    """The other process: read the job, measure it, store the row or the error."""
+    row = error = None
+    try:
+        job = pickle.loads(Path(asked).read_bytes())
+    except (AttributeError, ImportError):  # a class that is only in the other process
+        pass
+    else:
+        try:
+            row = _measure_named(*job)
+        except Exception as raised:
+            raised.add_note(traceback.format_exc())
+            error = raised
+    try:
+        packed = pickle.dumps((row, error))
+        pickle.loads(packed)
+    except Exception:  # an error of a class that cannot travel
+        packed = pickle.dumps((None, RuntimeError("\n".join(error.__notes__))))
+    Path(answered).write_bytes(packed)
 
 
 def _versions() -> dict:
@@ -451,8 +510,8 @@ def _write(path: Path, rows) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", default="book/results.json")
-    parser.add_argument("--only", help="measure this entry again")
+    parser.add_argument("--out", help=f"default: {RESULTS}")
+    parser.add_argument("--only", help="measure this entry again, and nothing else")
     options = parser.parse_args(arguments)
     results = run(options.out, only=options.only)
     for task in TASKS:

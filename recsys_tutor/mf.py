@@ -98,6 +98,9 @@ class TruncatedSVD(Recommender):
     def _predict(self, users, items):
         return self.fill_[items] + pair_dots(self.P_, self.Q_, users, items)
 
+    def _kept(self):
+        return self.fill_, self.P_, self.Q_
+
     def _score_users(self, users):
         return self.fill_ + self.P_[users] @ self.Q_.T
 
@@ -472,6 +475,9 @@ class SVDpp(BiasedMF):
         size = count @ np.sum(self.P_**2 - self.Z_**2, axis=1)  # p_u pays, not z_u
         size_y = np.sum(count[u] * np.sum(self.Y_**2, axis=1)[i])
         return loss + 0.5 * float(self.reg * size + self.reg_y * size_y)
+
+    def _kept(self):  # Z_ has what P_ and Y_ give
+        return self.mu_, self.b_u_, self.b_i_, self.Z_, self.Q_
 
     def _predict(self, users, items):
         factors = pair_dots(self.Z_, self.Q_, users, items)

@@ -160,6 +160,8 @@ class ItemKNN(Recommender):
     (2001); Aiolli (2013). Chapter 04, eq-knn-item.
     """
 
+    _data_attributes = ("X_",)
+
     def __init__(self, *, n_neighbors=100, alpha=0.8, shrink=5.0):
         self.n_neighbors = n_neighbors
         self.alpha = alpha
@@ -203,6 +205,8 @@ class UserKNN(Recommender):
     ``score_history`` a user who is also in the training data meets their own row among
     the neighbours. Source: Herlocker et al. (1999). Chapter 04, eq-knn-user.
     """
+
+    _data_attributes = ("X_",)
 
     def __init__(self, *, n_neighbors=80, shrink=0.0):
         self.n_neighbors = n_neighbors
@@ -312,6 +316,8 @@ class EASE(Recommender):
     B_ : (n_items, n_items) float64
         Zero diagonal.
     """
+
+    _data_attributes = ("X_",)
 
     def __init__(self, *, reg=300.0, count_weight=2.0, half_life=None):
         self.reg = reg
@@ -488,6 +494,10 @@ class RatingKNN(Recommender):
         self.S_ = S
         self.order_ = np.argsort(-S, axis=1, kind="stable")
         self.E_ = self._oriented(r - self._center(u, i), u, i, train.shape)
+
+    def _kept(self):  # E_ has the users' own ratings
+        center = self.bias_ if self.center == "bias" else self.mean_
+        return center, self.S_, self.order_
 
     def _oriented(self, values, u, i, shape):
         """Values as a csr matrix whose columns are what is compared."""

@@ -156,6 +156,8 @@ class SequenceModel(NetworkModel):
     a batch's mean over its positions by its number of pieces (:func:`windows`).
     """
 
+    _data_attributes = ("sequences_", "lengths_")
+
     def _check(self):
         super()._check()
         check_number("n_factors", self.n_factors, low=1, whole=True)

@@ -334,6 +334,9 @@ class TwoTower(NetworkModel):
         self.U_ = self.network_.user(rows[0]).cpu().numpy()
         self.V_ = self.network_.item(rows[1]).cpu().numpy()
 
+    def _kept(self):  # the towers have done their work
+        return self.U_, self.V_
+
     def _score_users(self, users):
         return self.U_[users] @ self.V_.T
 

@@ -86,6 +86,8 @@ class Transitions(Recommender):
     Cost O(n_ratings · window). Chapter 14.
     """
 
+    _data_attributes = ("W_",)
+
     def __init__(self, *, window=20, decay=0.9, recency=0.8, backward=0.5, damping=0.3):
         self.window = window
         self.decay = decay

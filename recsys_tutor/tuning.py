@@ -11,25 +11,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import loguniform, uniform
 
 from recsys_tutor import metrics, splits
 from recsys_tutor.base import FitDiverged, Recommender, check_number
-from recsys_tutor.data import Interactions, Split
+from recsys_tutor.data import Dataset, Interactions, Split
+from recsys_tutor.digests import (
+    check_same_data,
+    code_digest,
+    data_digest,
+    digest,
+    interactions_of,
+    read_json,
+    ready,
+)
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
+from recsys_tutor.files import write_whole
+from recsys_tutor.spaces import SPACES, Space
 
 __all__ = [
-    "SPACES",
-    "Space",
     "expected_best",
     "load_tuning",
     "quality",
@@ -42,212 +47,8 @@ __all__ = [
 ]
 
 
-def whole(low: int, high: int) -> list[int]:
-    """Whole numbers from ``low`` to ``high``, about evenly spaced in the logarithm."""
-    return sorted({int(round(x)) for x in np.geomspace(low, high, 40)})
-
-
-class Space(NamedTuple):
-    """What to try for a model of the package, and how a trial is scored.
-
-    ``ranges`` maps a parameter to a frozen ``scipy.stats`` distribution, or to a list
-    whose values are all as likely. ``task`` is "ranking", "rating" or "sequence".
-    """
-
-    task: str
-    module: str
-    model: str
-    ranges: Mapping
-
-    def make(self, **parameters) -> Recommender:
-        """The model with these parameters; its module is imported only now."""
-        module = import_module(f"recsys_tutor.{self.module}")
-        return getattr(module, self.model)(**parameters)
-
-
-#: What is searched for each model, in one place. The recurrent and the attention
-#: network of chapter 14 are not here: twenty trials of either take half an hour.
-#:
-#: :meta hide-value:
-SPACES = {
-    "User-kNN": Space(
-        "ranking",
-        "neighbors",
-        "UserKNN",
-        {"n_neighbors": whole(10, 400), "shrink": loguniform(0.1, 100)},
-    ),
-    "Item-kNN": Space(
-        "ranking",
-        "neighbors",
-        "ItemKNN",
-        {
-            "n_neighbors": whole(10, 400),
-            "alpha": uniform(0.3, 0.7),
-            "shrink": loguniform(0.1, 100),
-        },
-    ),
-    "EASE": Space(
-        "ranking",
-        "neighbors",
-        "EASE",
-        {"reg": loguniform(10, 5000), "count_weight": uniform(0, 5)},
-    ),
-    "PureSVD": Space("ranking", "mf", "TruncatedSVD", {"n_factors": whole(2, 200)}),
-    "Implicit ALS": Space(
-        "ranking",
-        "implicit_mf",
-        "ImplicitALS",
-        {
-            "n_factors": whole(4, 64),
-            "unobserved": loguniform(0.01, 3),
-            "reg": loguniform(0.001, 0.1),
-            "n_epochs": whole(3, 30),
-        },
-    ),
-    "BPR": Space(
-        "ranking",
-        "implicit_mf",
-        "BPR",
-        {
-            "n_factors": whole(8, 256),
-            "learning_rate": loguniform(0.003, 0.1),
-            "reg": loguniform(0.001, 0.1),
-            "n_epochs": whole(20, 250),
-        },
-    ),
-    "PLSA": Space(
-        "ranking",
-        "plsa",
-        "PLSA",
-        {
-            "n_topics": whole(4, 64),
-            "beta": uniform(0.65, 0.35),
-            "n_epochs": whole(20, 400),
-        },
-    ),
-    "NeuMF": Space(
-        "ranking",
-        "neural",
-        "NeuMF",
-        {
-            "n_factors": whole(8, 64),
-            "hidden": [(32, 16), (64, 32), (64, 32, 16), (128, 64, 32)],
-            "learning_rate": loguniform(3e-4, 1e-2),
-            "dropout": uniform(0, 0.5),
-            "n_negatives": [2, 4, 8],
-            "n_epochs": whole(3, 15),
-        },
-    ),
-    "Two towers": Space(
-        "ranking",
-        "towers",
-        "TwoTower",
-        {
-            "n_factors": whole(8, 128),
-            "hidden": [(), (64,), (128,)],
-            "learning_rate": loguniform(3e-4, 1e-2),
-            "weight_decay": loguniform(1e-7, 1e-3),
-            "n_epochs": whole(4, 24),
-        },
-    ),
-    "Mult-VAE": Space(
-        "ranking",
-        "autoencoders",
-        "MultVAE",
-        {
-            "n_factors": whole(8, 128),
-            "hidden": whole(64, 600),
-            "beta": loguniform(0.05, 2),
-            "dropout": uniform(0.1, 0.7),
-            "learning_rate": loguniform(3e-4, 5e-3),
-            "n_epochs": whole(15, 120),
-        },
-    ),
-    "LightGCN": Space(
-        "ranking",
-        "graph",
-        "LightGCN",
-        {
-            "n_factors": whole(16, 128),
-            "n_layers": [1, 2, 3, 4],
-            "learning_rate": loguniform(3e-3, 3e-2),
-            "reg": loguniform(1e-4, 1e-1),
-            "n_epochs": whole(10, 120),
-        },
-    ),
-    "Item-kNN, residuals": Space(
-        "rating",
-        "neighbors",
-        "RatingKNN",
-        {"n_neighbors": whole(5, 200), "shrink": loguniform(10, 10_000)},
-    ),
-    "MF, ALS": Space(
-        "rating",
-        "mf",
-        "ExplicitALS",
-        {
-            "n_factors": whole(2, 50),
-            "reg": loguniform(1, 50),
-            "n_epochs": whole(5, 30),
-        },
-    ),
-    "MF, SGD": Space(
-        "rating",
-        "mf",
-        "BiasedMF",
-        {
-            "n_factors": whole(10, 200),
-            "learning_rate": loguniform(0.001, 0.05),
-            "reg": loguniform(0.01, 0.3),
-            "n_epochs": whole(10, 100),
-        },
-    ),
-    "SVD++": Space(
-        "rating",
-        "mf",
-        "SVDpp",
-        {
-            "n_factors": whole(10, 100),
-            "learning_rate": loguniform(0.001, 0.02),
-            "reg": loguniform(0.01, 0.3),
-            "reg_y": loguniform(0.001, 0.1),
-            "n_epochs": whole(10, 80),
-        },
-    ),
-    "Gaussian PLSA": Space(
-        "rating",
-        "plsa",
-        "GaussianPLSA",
-        {
-            "n_topics": whole(2, 30),
-            "shrink": loguniform(1, 100),
-            "smoothing": loguniform(0.01, 3),
-            "n_epochs": whole(20, 250),
-        },
-    ),
-    "Gibbs MF": Space(
-        "rating",
-        "bayesian",
-        "BayesianFM",
-        {
-            "n_factors": whole(4, 24),
-            "implicit": [False, True],
-            "n_epochs": whole(60, 250),
-        },
-    ),
-    "Transitions": Space(
-        "sequence",
-        "transitions",
-        "Transitions",
-        {
-            "window": whole(1, 50),
-            "decay": uniform(0.5, 0.5),
-            "recency": uniform(0, 1),
-            "backward": uniform(0, 1),
-            "damping": uniform(0, 1),
-        },
-    ),
-}
+TRIALS = "book/tuning.json"
+COMMAND = "python -m recsys_tutor.tuning"
 
 
 def sample(ranges: Mapping, rng) -> dict:
@@ -286,17 +87,22 @@ def task_parts(task: str, data: Interactions) -> tuple[Split, Split]:
     return inner, outer
 
 
-def quality(model: Recommender, task: str, part: Interactions) -> float:
-    """NDCG@10 of a fitted model on ``part``; for the rating task minus the RMSE."""
+def quality(model: Recommender, task: str, part: Interactions, **options) -> float:
+    """NDCG@10 of a fitted model on ``part``; for the rating task minus the RMSE.
+
+    ``options`` go to :func:`~recsys_tutor.evaluate.evaluate`; for the rating task to
+    :func:`~recsys_tutor.evaluate.evaluate_ratings`, whose ``clip`` is the range of the
+    training ratings unless told otherwise.
+    """
     if task == "rating":
-        frame = evaluate_ratings(model, part)
+        frame = evaluate_ratings(model, part, **options)
         return -metrics.rmse(frame.rating, frame.prediction)
-    return float(evaluate(model, part).ndcg.mean())
+    return float(evaluate(model, part, **options).ndcg.mean())
 
 
-def scorer(task: str, train: Interactions, part: Interactions) -> Callable:
+def scorer(task: str, train: Interactions, part: Interactions, **options) -> Callable:
     """``score(model)``: fit on ``train``, :func:`quality` on ``part``."""
-    return lambda model: quality(model.fit(train), task, part)
+    return lambda model: quality(model.fit(train), task, part, **options)
 
 
 def _trial(make, parameters, score, **more) -> dict:
@@ -430,61 +236,87 @@ def expected_best(scores: Sequence[float]) -> np.ndarray:
 
 
 def tune_all(
-    path: str | Path = "book/tuning.json",
+    path: str | Path | None = None,
     *,
     spaces: Mapping[str, Space] = SPACES,
     n_trials: int = 20,
-    data: Interactions | None = None,
+    data: Dataset | Interactions | None = None,
 ) -> pd.DataFrame:
     """Search every space with the same number of trials; write and return the trials.
 
     Every setting is scored on the inner validation part of :func:`task_parts`. Its
     ``test`` score, after a fit on all training rows, is there **to look at what
-    selection does** (chapter 17), never to choose. A trial that is in the file already
-    is not run again, so an interrupted command goes on where it stopped.
+    selection does** (chapter 17), never to choose. A trial that is in the file already,
+    with the same data, code and parameters (:mod:`recsys_tutor.digests`), is not run
+    again, so an interrupted command goes on where it stopped. Trials of other models
+    stay, and so do those beyond ``n_trials`` that belong to the same search.
 
     Parameters
     ----------
     path : path of the JSON file
-        Written to a temporary name and renamed after every trial.
+        Written to a temporary name and renamed after every trial. A missing folder is
+        made. Default: ``book/tuning.json``, for the book's own data only.
     spaces : mapping of names to :class:`Space`
     n_trials : int
-    data : Interactions, optional
+    data : Dataset or Interactions, optional
         Default: MovieLens 100K.
+
+    Raises
+    ------
+    ValueError
+        Before any work: ``data`` without ``path``, or a file that holds trials on other
+        data.
     """
     from tqdm import tqdm
 
     check_number("n_trials", n_trials, low=1, whole=True)
-    path = Path(path)
-    done = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path, given = ready(path, TRIALS, data is not None), data is not None
+    done = _read(path) if path.exists() else {}
+    if not given:
+        from recsys_tutor.datasets import load_movielens_100k
+
+        data = load_movielens_100k(progress=False)
+    data = interactions_of(data)
+    known = data_digest(data)
+    check_same_data(path, [row for rows in done.values() for row in rows], known, given)
     done = {
         name: done.get(name, []) for name in dict.fromkeys([*SPACES, *spaces, *done])
     }
-    if data is None:
-        from recsys_tutor.datasets import load_movielens_100k
-
-        data = load_movielens_100k(progress=False).interactions
     with tqdm(total=n_trials * len(spaces), unit="trial") as bar:
         for name, space in spaces.items():
-            inner, outer = task_parts(space.task, data)
-            score = scorer(space.task, inner.train, inner.valid)
-            test = scorer(space.task, outer.train, outer.test)
-            rng = np.random.default_rng(0)
-            rows = done[name]
-            for n in range(n_trials):
-                parameters = sample(space.ranges, rng)
-                named = {k: repr(v) for k, v in parameters.items()}
+            bar.set_description(name)
+            for ran in _search(space, done[name], n_trials, data, known):
                 bar.update()
-                if n < len(rows) and rows[n]["params"] == named:
-                    continue
-                del rows[n:]
-                row = _trial(space.make, parameters, score)
-                row["test"] = _trial(space.make, parameters, test)["score"]
-                rows.append({"params": named} | _finite(row))
-                _write(path, done)
-            del rows[n_trials:]
+                if ran:
+                    _write(path, done)
     _write(path, done)
     return load_tuning(path)
+
+
+def _search(space, rows, n_trials, data, known) -> Iterator[bool]:
+    """Complete a space's rows in place; for each trial whether it was run."""
+    inner, outer = task_parts(space.task, data)
+    score = scorer(space.task, inner.train, inner.valid)
+    test = scorer(space.task, outer.train, outer.test)
+    rng = np.random.default_rng(0)
+    for n in range(max(n_trials, len(rows))):
+        parameters = sample(space.ranges, rng)
+        about = {
+            "params": {k: repr(v) for k, v in parameters.items()},
+            "data": known,
+            "code": code_digest(space.kind(), parameters),
+            "params_digest": digest(parameters),
+        }
+        fresh = n < len(rows) and about.items() <= rows[n].items()
+        if not fresh:
+            del rows[n:]  # another search, or by other code
+            if n >= n_trials:
+                break
+            row = _trial(space.make, parameters, score)
+            row["test"] = _trial(space.make, parameters, test)["score"]
+            rows.append(about | _finite(row))
+        if n < n_trials:
+            yield not fresh
 
 
 def load_tuning(path: str | Path = "tuning.json") -> pd.DataFrame:
@@ -493,14 +325,19 @@ def load_tuning(path: str | Path = "tuning.json") -> pd.DataFrame:
     Columns model, task, trial (from 1), params, score, seconds, test, best, spent:
     score and test as :func:`quality`, best and spent as :func:`random_search`.
     """
-    done = json.loads(Path(path).read_text(encoding="utf-8"))
+    digests = "data", "code", "params_digest"
     parts = []
-    for name, rows in done.items():
+    for name, rows in _read(Path(path)).items():
+        rows = [{k: v for k, v in row.items() if k not in digests} for row in rows]
         frame = _with_running([row | {"trial": n} for n, row in enumerate(rows, 1)])
         frame.insert(0, "model", name)
         frame.insert(1, "task", SPACES[name].task if name in SPACES else None)
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
+
+
+def _read(path: Path) -> dict[str, list]:
+    return read_json(path, "file of trials", COMMAND, {"params", "score", "test"})
 
 
 def _finite(row) -> dict:
@@ -523,19 +360,9 @@ def _write(path: Path, done) -> None:
     write_whole(path, "{\n" + ",\n".join(models) + "\n}\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename: never a half-written file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", default="book/tuning.json")
+    parser.add_argument("--out", help=f"default: {TRIALS}")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--only", help="search this model alone", choices=SPACES)
     options = parser.parse_args(arguments)

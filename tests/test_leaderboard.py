@@ -2,29 +2,34 @@
 
 import json
 import os
+import pickle
+import re
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_array
+import torch
+from scipy.sparse import csr_array, issparse
+from test_contract import MODELS, scattered
 from threadpoolctl import threadpool_limits
 
-from recsys_tutor import leaderboard, splits
+from recsys_tutor import digests, leaderboard, ranking, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
-from recsys_tutor.content import RICH_FIELDS, item_terms, tfidf
+from recsys_tutor.content import RICH_FIELDS, ContentRidge, item_terms, tfidf
 from recsys_tutor.data import Dataset, Interactions
+from recsys_tutor.digests import data_digest
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import ImplicitALS
 from recsys_tutor.leaderboard import (
     ENTRIES,
+    LISTS,
     TASKS,
     Entry,
     count_parameters,
@@ -36,8 +41,9 @@ from recsys_tutor.leaderboard import (
 )
 from recsys_tutor.metrics import mae, rmse
 from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
-from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
+from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
+from recsys_tutor.transitions import Transitions
 from recsys_tutor.worlds import make_world
 
 BOOK = Path(__file__).parents[1] / "book" / "results.json"
@@ -64,26 +70,13 @@ def jobs(monkeypatch):
 
     jobs = Jobs()
 
-    class InProcess:
-        def __init__(self, n, mp_context):
-            assert n == 1 and mp_context.get_start_method() == "spawn"
+    def here(model, task, split, data):
+        jobs.append((task, type(model).__name__, split))
+        if len(jobs) == jobs.fail_at:
+            raise KeyboardInterrupt
+        return leaderboard._measure_named(model, task, split, data)
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            return False
-
-        def submit(self, function, entry, task, split, data):
-            jobs.append((task, entry.name, split))
-            future = Future()
-            if len(jobs) == jobs.fail_at:
-                future.set_exception(KeyboardInterrupt())
-            else:
-                future.set_result(function(entry, task, split, data))
-            return future
-
-    monkeypatch.setattr(leaderboard, "ProcessPoolExecutor", InProcess)
+    monkeypatch.setattr(leaderboard, "_apart", here)
     return jobs
 
 
@@ -93,6 +86,12 @@ def stored(path):
 
 def keys(path):
     return [(row["task"], row["model"], row["split"]) for row in stored(path)]
+
+
+def as_jobs(keys):
+    """Jobs know the model, not the name of its entry."""
+    kinds = {"Popular": "Popularity", "Bias": "BiasModel"}
+    return [(task, kinds[name], split) for task, name, split in keys]
 
 
 EXPECTED = (
@@ -121,7 +120,7 @@ def test_a_run_in_a_process_of_its_own(tmp_path, data):
 def test_every_run_is_there_once_and_in_order(tmp_path, data, jobs):
     path = tmp_path / "results.json"
     results = run(path, entries=TWO, data=data)
-    assert jobs == keys(path) == EXPECTED
+    assert jobs == as_jobs(EXPECTED) and keys(path) == EXPECTED
     assert results.split.tolist() == [split for _, _, split in EXPECTED]
     assert os.listdir(tmp_path) == ["results.json"], "no temporary file stays"
     for task, entry in (("ranking", TWO[0]), ("rating", TWO[1])):
@@ -154,7 +153,7 @@ def test_only_a_missing_row_is_computed(tmp_path, data, jobs):
     path.write_text(json.dumps({"rows": rows}))
     jobs.clear()
     run(path, entries=TWO, data=data)
-    assert jobs == [EXPECTED[7]] and keys(path) == EXPECTED
+    assert jobs == as_jobs([EXPECTED[7]]) and keys(path) == EXPECTED
     kept = [row["fit_seconds"] == 99.0 for row in stored(path)]
     assert kept == [n != 7 for n in range(len(EXPECTED))]
 
@@ -168,7 +167,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped(tmp_path, data, jobs):
     jobs.clear()
     jobs.fail_at = None
     run(path, entries=TWO, data=data)
-    assert jobs == EXPECTED[3:] and keys(path) == EXPECTED
+    assert jobs == as_jobs(EXPECTED[3:]) and keys(path) == EXPECTED
 
 
 def test_changed_parameters_are_measured_again(tmp_path, data, jobs):
@@ -177,34 +176,65 @@ def test_changed_parameters_are_measured_again(tmp_path, data, jobs):
     jobs.clear()
     changed = (TWO[0], TWO[1]._replace(model=BiasModel(n_epochs=3)))
     run(path, entries=changed, data=data)
-    assert jobs == [key for key in EXPECTED if key[1] == "Bias"]
+    assert jobs == as_jobs(key for key in EXPECTED if key[1] == "Bias")
     assert keys(path) == EXPECTED, "the old rows are gone"
 
 
-def test_an_entry_may_make_its_model_from_the_data_set(
+def test_an_entry_makes_its_model_from_the_data_given(
     tmp_path, data, jobs, monkeypatch
 ):
-    items = pd.DataFrame({"passes": [4] * data.n_items})
-    movielens = Dataset(data, items, None)
+    """Also where the book's own data cannot be had."""
+
+    def never():
+        raise OSError("no network")
+
+    monkeypatch.setattr(leaderboard, "_movielens", never)
+    own = Dataset(data, pd.DataFrame({"passes": [4] * data.n_items}), None)
     asked = []
 
     def make(dataset):
         asked.append(dataset)
         return BiasModel(n_epochs=int(dataset.items.passes[0]))
 
-    monkeypatch.setattr(leaderboard, "_movielens", lambda: movielens)
     made = (Entry("Made", make, ("sequence",)), LAST[0])
     path = tmp_path / "results.json"
-    run(path, entries=made, data=data)
-    assert len(asked) == 1 and asked[0] is movielens
+    run(path, entries=made, data=own)
+    assert len(asked) == 1 and asked[0] is own
     row = stored(path)[0]
     assert row["params"] == {"reg_u": "5.0", "reg_i": "2.0", "n_epochs": "4"}
     split = task_splits("sequence", data)["last"]
     expected = measure(BiasModel(n_epochs=4), "sequence", split)["metrics"]
     assert row["metrics"] == expected
     jobs.clear()
-    run(path, entries=made, data=data)
+    run(path, entries=made, data=own)
     assert jobs == [], "a made model is recognised, too"
+    other = own._replace(items=pd.DataFrame({"passes": [5] * data.n_items}))
+    run(path, entries=made, data=other)
+    assert jobs == [("sequence", "BiasModel", "last")], "made from other items"
+
+
+def test_an_entry_that_lacks_something_is_refused_before_any_work(tmp_path, data, jobs):
+    """Every entry of the book is made from bare interactions, or named in the error."""
+    path = tmp_path / "results.json"
+    refused = []
+    for entry in ENTRIES:
+        one = entry._replace(tasks=())
+        try:
+            run(path, entries=[one], data=data)
+        except ValueError as error:
+            assert f"entry {entry.name!r} cannot make its model" in str(error)
+            assert "Interactions have no items and users" in str(error)
+            refused.append(entry.name)
+    features = ["Content", "Content ridge", "EASE + content", "EASE + content, summed"]
+    side = ["Gibbs, side features", "Gibbs, day", "Gibbs, day, ordinal"]
+    assert refused == [*features, *side, "FM", "DeepFM", "Two towers", "Ensemble"]
+    bare = Dataset(data, pd.DataFrame({"item": data.item_ids}), None)
+    content = [e for e in ENTRIES if e.name == "Content"]
+    with pytest.raises(ValueError, match=r"entry 'Content' cannot .*Pass a Dataset"):
+        run(path, entries=[*LAST, *content], data=bare)
+    with pytest.raises(TypeError, match="the function of entry 'Odd' gave str"):
+        run(path, entries=[Entry("Odd", lambda data: "EASE", ())], data=data)
+    assert jobs == []
 
 
 def test_only_measures_one_entry_again(tmp_path, data, jobs):
@@ -212,12 +242,348 @@ def test_only_measures_one_entry_again(tmp_path, data, jobs):
     run(path, entries=TWO, data=data)
     jobs.clear()
     run(path, entries=TWO, data=data, only="Popular")
-    assert jobs == [key for key in EXPECTED if key[1] == "Popular"]
+    assert jobs == as_jobs(key for key in EXPECTED if key[1] == "Popular")
     with pytest.raises(ValueError, match=r"no entry is called 'Magic'.*'Popular'"):
         run(path, entries=TWO, data=data, only="Magic")
     with pytest.raises(ValueError, match="different names"):
         run(path, entries=(TWO[0], TWO[0]), data=data)
     assert keys(path) == EXPECTED
+
+
+# -- results know what they were measured on -----------------------------------------
+
+
+def world(seed, **more):
+    options = {"n_users": 25, "n_items": 30, "n_ratings": 400, "stars": True} | more
+    return make_world(random_state=seed, **options)
+
+
+def with_ids(data, prefix):
+    ids = [f"{prefix}{u}" for u in data.user_ids], data.item_ids
+    return Interactions(data.user, data.item, data.value, data.time, *ids)
+
+
+def other_data(data):
+    """Data sets that differ from ``data`` in one thing each."""
+    value = data.value.copy()
+    value[7] = 6 - value[7] if value[7] != 3 else 4
+    columns = data.user, data.item, data.value, data.time
+    ids = data.user_ids, data.item_ids
+    order = np.arange(len(data))
+    order[[0, 1]] = 1, 0
+    wider = np.append(data.item_ids, data.item_ids.max() + 1)
+    return {
+        "other world": world(9).interactions,
+        "one value": Interactions(*columns[:2], value, data.time, *ids),
+        "one second": Interactions(*columns[:3], data.time + 1, *ids),
+        "no time": Interactions(*columns[:3], None, *ids),
+        "order of rows": data.subset(order),
+        "names of users": with_ids(data, "u"),
+        "one more item": Interactions(*columns, data.user_ids, wider),
+        "one row less": data.subset(np.arange(len(data)) > 0),
+    }
+
+
+@pytest.mark.parametrize("change", list(other_data(world(0).interactions)))
+def test_a_file_of_other_data_is_refused_before_any_work(tmp_path, jobs, change):
+    path, ours = tmp_path / "r.json", world(0).interactions
+    run(path, entries=LAST, data=ours)
+    before, other = path.read_bytes(), other_data(ours)[change]
+    jobs.clear()
+    with pytest.raises(ValueError, match="measurements of other data") as refused:
+        run(path, entries=TWO, data=other)
+    theirs = stored(path)[0]["data"]
+    mine = data_digest(other)
+    for part in (str(path), theirs, mine, "pass another path="):
+        assert part in str(refused.value)
+    assert theirs != mine and jobs == [] and path.read_bytes() == before
+    if other.time is None:
+        with pytest.raises(ValueError, match="no time"):
+            run(path.with_name("other.json"), entries=TWO, data=other)
+        assert jobs == [], "not after ten runs of the tasks that need none"
+        return
+    got = run(path.with_name("other.json"), entries=LAST, data=other)
+    split = splits.leave_last_out(other)
+    wanted = evaluate(Popularity().fit(split.train), split.test).ndcg.mean()
+    assert got.ndcg[0] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_dataset_and_its_interactions_are_the_same_data(tmp_path, data, jobs):
+    path = tmp_path / "r.json"
+    run(path, entries=LAST, data=Dataset(data, None, None))
+    run(path, entries=LAST, data=data)
+    assert len(jobs) == 1
+    for wrong in (data.csr, data.to_frame(), "ml-100k"):
+        with pytest.raises(TypeError, match="must be a Dataset or Interactions, got"):
+            run(path, entries=LAST, data=wrong)
+
+
+def test_data_of_ones_own_need_a_path(tmp_path, data, jobs, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"data= needs path=.*book/results.json"):
+        run(entries=LAST, data=data)
+    with pytest.raises(FileNotFoundError, match="no folder book in .*pass path="):
+        run(entries=LAST)
+    assert jobs == [] and os.listdir(tmp_path) == []
+    (tmp_path / "book").mkdir()
+    monkeypatch.setattr(leaderboard, "_movielens", lambda: world(0))
+    run(entries=LAST)
+    assert keys(tmp_path / "book" / "results.json") == [("sequence", "Popular", "last")]
+
+
+def test_a_path_is_ready_before_any_work(tmp_path, data, jobs):
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        run(tmp_path, entries=LAST, data=data)
+    other = tmp_path / "trials.json"
+    for text in ('{"EASE": [{"score": 1}]}', "[1, 2]", '{"rows": 5}', "{", "\xff"):
+        other.write_text(text, encoding="latin-1")
+        with pytest.raises(ValueError, match="trials.json is no results file"):
+            run(other, entries=LAST, data=data)
+        assert other.read_text(encoding="latin-1") == text
+    assert jobs == []
+    deep = tmp_path / "a" / "b" / "mine.json"
+    run(deep, entries=LAST, data=data)
+    assert len(stored(deep)) == 1
+
+
+def test_rows_that_do_not_say_their_data(tmp_path, data, jobs, monkeypatch):
+    """Of an earlier version: refused beside own data, measured again for the book's."""
+    monkeypatch.setattr(leaderboard, "_movielens", lambda: Dataset(data, None, None))
+    path = tmp_path / "r.json"
+    run(path, entries=LAST)
+    (row,) = stored(path)
+    del row["data"]
+    text = json.dumps({"rows": [row]})
+    path.write_text(text)
+    with pytest.raises(ValueError, match="other data .not said which"):
+        run(path, entries=LAST, data=data)
+    assert path.read_text() == text
+    jobs.clear()
+    run(path, entries=LAST)
+    assert len(jobs) == 1 and stored(path)[0]["data"] == data_digest(data)
+
+
+def test_rows_of_entries_that_are_not_passed_stay(tmp_path, data, jobs):
+    path = tmp_path / "r.json"
+    run(path, entries=TWO, data=data)
+    rows = stored(path)
+    jobs.clear()
+    run(path, entries=LAST, data=data)
+    assert jobs == [] and stored(path) == rows
+    run(path, entries=TWO[1:], data=data, only="Bias")
+    assert jobs == as_jobs(key for key in EXPECTED if key[1] == "Bias")
+    assert keys(path) == EXPECTED
+    late = Entry("Late", Random(), ("ranking", "sequence"))
+    run(path, entries=[late], data=data)
+    got = keys(path)
+    assert [key for key in got if key[1] != "Late"] == EXPECTED
+    assert len(got) == len(EXPECTED) + 6
+    assert [task for task, _, _ in got] == sorted(
+        (task for task, _, _ in got), key=TASKS.index
+    )
+
+
+def test_an_interrupted_measurement_again_loses_no_row(tmp_path, data, jobs):
+    """Stale rows stay until the new ones are there."""
+    path = tmp_path / "r.json"
+    run(path, entries=TWO, data=data)
+    changed = (TWO[0], TWO[1]._replace(model=BiasModel(n_epochs=3)))
+    jobs.clear()
+    jobs.fail_at = 4
+    with pytest.raises(KeyboardInterrupt):
+        run(path, entries=changed, data=data)
+    assert keys(path) == EXPECTED
+    epochs = [r["params"]["n_epochs"] for r in stored(path) if r["model"] == "Bias"]
+    assert epochs == ["3"] * 3 + ["2"] * 8
+
+
+class Scaled(Popularity):
+    """A model with a large parameter, which its ``repr`` abbreviates."""
+
+    def __init__(self, *, weights=None):
+        self.weights = weights
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array, lambda x: [EASE(), x]])
+def test_parameters_are_told_apart_by_their_content(tmp_path, data, jobs, kind):
+    path, big = tmp_path / "r.json", np.ones((60, 50))
+    other = big.copy()
+    other[30, 20] = 2.0
+    assert repr(kind(big)) == repr(kind(other))
+    for weights, measured in ((big, 1), (big.copy(), 0), (other, 1), (other, 0)):
+        jobs.clear()
+        entry = Entry("Scaled", Scaled(weights=kind(weights)), ("sequence",))
+        run(path, entries=[entry], data=data)
+        assert len(jobs) == measured
+    assert len(stored(path)) == 1
+
+
+def test_other_code_makes_a_row_stale(tmp_path, data, jobs, monkeypatch, capsys):
+    """Rows of the models whose code changed are measured again; all can be read."""
+    path = tmp_path / "r.json"
+    entries = (*LAST, Entry("EASE", EASE(), ("sequence",)))
+    run(path, entries=entries, data=data)
+    source = digests._source
+
+    def changed(module):
+        more = "X = 1" if module == "recsys_tutor.neighbors" else ""
+        return f"{source(module)}\n{more}\n"
+
+    monkeypatch.setattr(digests, "_source", changed)
+    jobs.clear()
+    assert len(load_results(path)) == 2
+    capsys.readouterr()
+    run(path, entries=entries, data=data)
+    assert jobs == [("sequence", "EASE", "last")]
+    assert "EASE, last (again: other code or parameters)" in capsys.readouterr().err
+    jobs.clear()
+    run(path, entries=entries, data=data)
+    assert jobs == []
+
+
+def test_seeds_of_the_splits_are_those_of_the_models(tmp_path, data, jobs):
+    """On "seed 43" a model that draws numbers draws from seed 43; others do not."""
+    path = tmp_path / "r.json"
+    drawn = Entry("Random", Random(), ("ranking", "sequence"))
+    run(path, entries=(drawn, TWO[0]), data=data)
+    states = [r["params"].get("random_state") for r in stored(path)]
+    assert states == ["42", "43", "44", "45", "46", *[None] * 5, "0", None]
+    for name, split in task_splits("ranking", data).items():
+        model = Random(random_state=int(name[5:]))
+        row = next(r for r in stored(path) if r["split"] == name)
+        assert row["metrics"] == measure(model, "ranking", split)["metrics"]
+        if name != "seed 42":
+            again = measure(Random(random_state=42), "ranking", split)["metrics"]
+            assert row["metrics"] != again
+
+
+# -- scripts, notebooks, the console -------------------------------------------------
+
+SCRIPT = """
+import sys
+from recsys_tutor.baselines import Popularity
+from recsys_tutor.leaderboard import Entry, run
+from recsys_tutor.transitions import Transitions
+from recsys_tutor.worlds import make_world
+
+class Mine(Popularity):
+    def _score_users(self, users):
+        return -super()._score_users(users)
+
+data = make_world(n_users=25, n_items=30, n_ratings=400, random_state=0).interactions
+entries = [Entry("P", Popularity(), ("sequence",)), Entry("M", Mine(), ("sequence",))]
+table = run(sys.argv[1], entries=entries, data=data)
+print(table.model.tolist(), table.peak_mb.isna().tolist(), sep="|")
+"""
+CLASS = SCRIPT[SCRIPT.index("class Mine") : SCRIPT.index("data =")]
+BESIDE = SCRIPT.replace(CLASS, "from beside import *\n")
+MODULE = SCRIPT[: SCRIPT.index("data =")]
+
+
+def program(folder, source, how):
+    """The output of a program that reads its source from a file or from stdin."""
+    name = folder / "program.py"
+    name.write_text(source)
+    (folder / "beside.py").write_text(MODULE)
+    start = {"script": [name], "stdin": ["-"], "console": ["-c", source]}[how]
+    ended = subprocess.run(
+        [sys.executable, *start, "mine.json"],
+        input=source if how == "stdin" else "",
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(BOOK.parents[1])},
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+@pytest.mark.parametrize("how", ["script", "stdin", "console"])
+def test_a_program_needs_no_guard(tmp_path, how):
+    """A model of the program itself is measured in its process, without a peak."""
+    linux = sys.platform.startswith("linux")
+    first = "False" if linux else "True"
+    assert program(tmp_path, SCRIPT, how) == f"['P', 'M']|[{first}, True]"
+    popular, mine = stored(tmp_path / "mine.json")
+    assert popular["metrics"] != mine["metrics"]
+
+
+def test_a_module_beside_the_script_is_found(tmp_path):
+    """And the script itself is not run a second time."""
+    none = "False" if sys.platform.startswith("linux") else "True"
+    source = BESIDE + "print('once')"
+    assert program(tmp_path, source, "script") == f"['P', 'M']|[{none}, {none}]\nonce"
+
+
+def test_a_notebook_in_any_folder(tmp_path):
+    nbclient = pytest.importorskip("nbclient")
+    import nbformat
+
+    source = SCRIPT.replace("sys.argv[1]", "'mine.json'")
+    more = "assert not table.empty and table.data.nunique() == 1"
+    cells = [nbformat.v4.new_code_cell(text) for text in (source, more)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    path = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=120, resources=path).execute()
+    assert [row["model"] for row in stored(tmp_path / "mine.json")] == ["P", "M"]
+
+
+def test_the_tip_of_chapter_18_runs(tmp_path, data):
+    """The lines under "own file", in a folder with a ratings file and nothing else."""
+    cells = json.loads((BOOK.parent / "18_leaderboard.ipynb").read_text("utf-8"))
+    text = "".join("".join(cell["source"]) for cell in cells["cells"])
+    (tip,) = re.findall(r"```python\n(.*?load_ratings_csv.*?)```", text, re.DOTALL)
+    frame = data.to_frame().rename(columns={"value": "rating"})
+    frame.to_csv(tmp_path / "ratings.csv", index=False)
+    assert program(tmp_path, tip + "\nprint(len(floor), len(mine[0]))", "script") == (
+        f"2 {len(data)}"
+    )
+    rows = [(row["task"], row["model"]) for row in stored(tmp_path / "mine.json")]
+    assert rows == [("ranking", n) for n in ("Popularity", "EASE") for _ in range(5)]
+
+
+class Broken(Popularity):
+    def _fit(self, train, callback):
+        raise LookupError("no such film")
+
+
+class Killed(Popularity):
+    def _fit(self, train, callback):
+        os._exit(9)
+
+
+def test_an_error_in_the_other_process_is_raised_here(tmp_path, data):
+    path = tmp_path / "r.json"
+    entries = (*LAST, Entry("Broken", Broken(), ("sequence",)))
+    with pytest.raises(LookupError, match="no such film") as raised:
+        run(path, entries=entries, data=data)
+    assert any("in _fit" in note for note in raised.value.__notes__)
+    assert keys(path) == [("sequence", "Popular", "last")], "finished rows are kept"
+    with pytest.raises(RuntimeError, match=r"Killed\(\) on sequence, last .*status 9"):
+        run(path, entries=[Entry("K", Killed(), ("sequence",))], data=data)
+    assert len(stored(path)) == 1
+
+
+def test_a_run_in_this_process(tmp_path, data, monkeypatch):
+    def never(*job):
+        raise AssertionError("another process")
+
+    monkeypatch.setattr(leaderboard, "_apart", never)
+    generator = np.random.default_rng(3)
+    drawn = Entry("Random", Random(random_state=generator), ("sequence",))
+    got = run(tmp_path / "r.json", entries=[drawn], data=data, isolate=False)
+    assert got.peak_mb.isna().all() and got.ndcg.notna().all()
+    fresh = np.random.default_rng(3)
+    assert generator.bit_generator.state == fresh.bit_generator.state, "untouched"
+
+
+def test_a_class_that_cannot_travel_is_measured_here(tmp_path, data):
+    class Local(Popularity):
+        pass
+
+    got = run(tmp_path / "r.json", entries=[Entry("L", Local(), LISTS)], data=data)
+    assert got.peak_mb.isna().all() and len(got) == 6
 
 
 @pytest.mark.parametrize("step", ["write", "replace"])
@@ -232,7 +598,7 @@ def test_a_failing_disk_leaves_the_old_file(tmp_path, data, jobs, monkeypatch, s
     if step == "replace":
         monkeypatch.setattr(os, "replace", full)
     else:
-        monkeypatch.setattr(Path, "write_text", full)
+        monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="disk full"):
         run(path, entries=LAST, data=data, only="Popular")
     monkeypatch.undo()
@@ -283,6 +649,32 @@ def test_measure_rating(data):
     assert "lists" not in measure(BiasModel(), "rating", fold, lists=True)
 
 
+def test_ratings_of_another_scale_are_not_cut(tmp_path):
+    """-10 to 10: errors are those of predictions clipped to the training's range.
+
+    Needs ``evaluate_ratings(clip="train")`` as the default.
+    """
+    stars = world(1, n_items=20, n_ratings=300).interactions
+    value = np.where(stars.value == 5, 10.0, 5 * stars.value - 15)
+    ids = stars.user_ids, stars.item_ids
+    data = Interactions(stars.user, stars.item, value, stars.time, *ids)
+    fold = splits.k_fold(data)[0]
+    model = BiasModel().fit(fold.train)
+    low, high = fold.train.value.min(), fold.train.value.max()
+    assert (low, high) == (-10, 10)
+    guess = model.predict(fold.test.user, fold.test.item)
+    wanted = rmse(fold.test.value, np.clip(guess, low, high))
+    assert wanted < rmse(fold.test.value, np.clip(guess, 1, 5)) - 0.05
+    got = measure(BiasModel(), "rating", fold)["metrics"]["rmse"]
+    assert got == pytest.approx(wanted, abs=1e-6)
+    entry = Entry("Bias", BiasModel(), ("rating",))
+    table = run(tmp_path / "r.json", entries=[entry], data=data, isolate=False)
+    assert table.rmse[0] == pytest.approx(wanted, abs=1e-6)
+    tight = measure(BiasModel(), "rating", fold, clip=(-1, 1))["metrics"]["rmse"]
+    wanted = rmse(fold.test.value, np.clip(guess, -1, 1))
+    assert tight == pytest.approx(wanted, abs=1e-6)
+
+
 def test_measure_sequence(data):
     split = splits.leave_last_out(data)
     row = measure(Popularity(), "sequence", split)
@@ -290,6 +682,26 @@ def test_measure_sequence(data):
     assert row["metrics"]["hit"] == round(expected.hit.mean(), 6)
     assert row["ndcg_per_user"] == expected.ndcg.round(4).tolist()
     assert len(row["ndcg_per_user"]) == data.n_users
+
+
+def test_users_are_scored_in_batches(data, monkeypatch):
+    """Bounded memory: the same row, and never more users at a time than fit."""
+    asked = []
+
+    class Counted(Popularity):
+        def _score_users(self, users):
+            asked.append(len(users))
+            return super()._score_users(users)
+
+    split = splits.leave_last_out(data)
+    whole = measure(Counted(), "sequence", split, lists=True)
+    assert asked[0] == data.n_users
+    asked.clear()
+    monkeypatch.setattr(ranking, "CELLS_PER_BATCH", 4 * data.n_items + 1)
+    batched = measure(Counted(), "sequence", split, lists=True)
+    assert asked[:7] == asked[-7:] == [4] * 6 + [1]
+    for name in ("metrics", "lists", "ndcg_per_user"):
+        assert whole[name] == batched[name]
 
 
 @pytest.mark.parametrize("task", ["ranking", "sequence"])
@@ -354,29 +766,185 @@ def full(n_users, n_items):
     return Interactions(user, item, value, np.arange(len(user)), *ids)
 
 
-@pytest.mark.parametrize(
-    "model, count",
-    [
-        (Popularity(), 7),  # a count per item
-        (BiasModel(), 90 + 7),
-        (TruncatedSVD(n_factors=2), 2 * (90 + 7) + 2),  # and two singular values
-        (BiasedMF(n_factors=3, n_epochs=1), 3 * (90 + 7) + 90 + 7),
-        (EASE(), 7 * 7 - 7),  # the diagonal is zero; the rows of users are data
-        (ItemKNN(n_neighbors=6), 6 * 7),
-        (UserKNN(), 0),  # compares users when it scores
-        (Weighted(models=(Popularity(), EASE())), 7 + 42),
-        (Weighted(models=[Weighted(models=[BiasModel()]), BiasModel()]), 2 * 97),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Recommender) else "",
+N, M = 11, 7  # users and items of the data below
+BIASES = N + M
+
+
+def dense():
+    """Every user and item has ratings; 11 x 7, like the contract's small data."""
+    return scattered(N, M, 0.9, seed=3)
+
+
+def of_factors(model, *, more=0):
+    return model.n_factors * (N + M) + more
+
+
+def of_draws(model):
+    draws, width = model.n_epochs - model.burn_in, 1 + model.n_factors
+    if not model.day:
+        return draws * (width * (N + M) + 1)  # and the mean
+    days = 1 + len(np.unique(dense().time // 86400))  # one for unknown days
+    levels = len(np.unique(dense().value))
+    rows = draws * (width * (N + M + days) + levels + 1)  # and the cut points
+    return rows + levels
+
+
+#: What each model keeps, by hand, on data in which nothing happens to be zero.
+KEPT = {
+    "Random": lambda m: 0,  # draws its answers; the ratings they come from are data
+    "Popularity": lambda m: M,
+    "BiasModel": lambda m: BIASES,
+    "UserKNN": lambda m: 0,  # compares users when it scores
+    "ItemKNN": lambda m: M * min(m.n_neighbors, M - 1),
+    "RatingKNN": lambda m: (
+        {"item": M * M - M, "user": N * N - N}[m.by]
+        + {"bias": BIASES, "mean": M}[m.center]
+    ),
+    "EASE": lambda m: M * M - M,
+    "FeatureAugmented": lambda m: M * M - M,
+    "ContentBased": lambda m: N * 6,  # a profile of six terms for each user
+    "ContentRidge": lambda m: len(dense()) + M * M + BIASES,  # one per rating
+    "TruncatedSVD": of_factors,
+    "BiasedMF": lambda m: of_factors(m, more=BIASES),
+    "FunkSVD": of_factors,
+    "SVDpp": lambda m: of_factors(m, more=BIASES),  # the sets are added up
+    "ExplicitALS": lambda m: of_factors(m, more=BIASES),
+    "ImplicitALS": of_factors,
+    "BPR": lambda m: of_factors(m, more=M),
+    "BayesianFM": of_draws,
+    "PLSA": lambda m: m.n_topics * (N + M),
+    "GaussianPLSA": lambda m: m.n_topics * (N + M) + BIASES,
+    "DotModel": lambda m: of_factors(m, more=BIASES),
+    # two tables, hidden (8, 8), and one weight for each of 4 + 8 features
+    "NeuMF": lambda m: (4 + 4) * (N + M) + (8 * 8 + 8) + (4 + 8 + 1),
+    # a weight and four factors for each of the ids and 3 + 2 features; four fields
+    "DeepFM": lambda m: 5 * (N + M + 3 + 2) + (16 * 8 + 8) + (8 + 1) + 1,
+    "TwoTower": of_factors,
+    "Transitions": lambda m: M * M - M,
+    "GRU4Rec": lambda m: 12 * (M + 1) + 3 * (2 * 12 * 12 + 2 * 12),
+    # items, places; attention, perceptron and two norms; the last norm
+    "SASRec": lambda m: 8 * (M + 1) + 8 * 6 + 6 * (8 * 8 + 8) + 2 * 16 + 16,
+    "MultVAE": lambda m: (M * 8 + 8) + (8 * 4 + 4) + (2 * 8 + 8) + (8 * M + M),
+    "LightGCN": of_factors,
+    "Weighted": lambda m: sum(map(by_hand, m.models)),
+    "RankFusion": lambda m: sum(map(by_hand, m.models)),
+    "Switching": lambda m: by_hand(m.few) + by_hand(m.many),
+    "Cascade": lambda m: by_hand(m.first) + by_hand(m.second),
+}
+
+
+def by_hand(model):
+    return KEPT[type(model).__name__](model)
+
+
+every_model = pytest.mark.parametrize(
+    "case", MODELS, ids=lambda case: type(case.model).__name__
 )
-def test_parameters_by_hand(model, count):
-    assert count_parameters(model.fit(full(90, 7))) == count
+
+
+@every_model
+def test_parameters_by_hand(case):
+    """Every model of the contract has its formula."""
+    all_of_them = {"n_neighbors": M - 1}  # fewer, and ties for the last place stay
+    changes = all_of_them if isinstance(case.model, ItemKNN) else {}
+    model = case.fit(dense(), **changes)
+    assert count_parameters(model) == by_hand(model)
+
+
+def answers(model):
+    """All that a server is asked for; None where the model cannot."""
+    users = np.arange(N)
+    given = [model.score(users), None, None]
+    pairs = np.repeat(users, M), np.tile(np.arange(M), N)
+    asked = (lambda: model.predict(*pairs)), (lambda: model.score_history(dense().csr))
+    for n, ask in enumerate(asked, 1):
+        try:
+            given[n] = ask()
+        except NotImplementedError:
+            pass
+        except np.linalg.LinAlgError:  # of a model that was changed
+            given[n] = "singular"
+    return given
+
+
+def same(a, b):
+    return all(
+        (x is None) == (y is None) and (x is None or np.array_equal(x, y))
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def kept(model):
+    own = getattr(model, "_kept", None)
+    return leaderboard._learned(model) if own is None else list(own())
+
+
+@every_model
+def test_what_is_not_kept_is_data_or_has_done_its_work(case):
+    """Without it the model answers as before: nothing learned is left out."""
+    model = case.fit(dense())
+    before, held = answers(model), [id(part) for part in kept(model)]
+    data = {"train_", "n_users_", "n_items_", *DATA.get(type(model).__name__, ())}
+    given = model.get_params()
+    for name, value in list(vars(model).items()):
+        if id(value) not in held and name not in data and name not in given:
+            delattr(model, name)
+    assert same(answers(model), before)
+
+
+#: The users' own rows and times, and given features: held, and no parameters.
+DATA = {
+    "Random": ["ratings_", "seed_"],
+    "UserKNN": ["X_"],
+    "ItemKNN": ["X_"],
+    "EASE": ["X_"],
+    "FeatureAugmented": ["X_"],
+    "RatingKNN": ["E_"],
+    "ContentBased": ["F_"],
+    "Transitions": ["W_"],
+    "BayesianFM": ["days_", "user_days_", "levels_", "n_draws_"],
+    "GRU4Rec": ["sequences_", "lengths_"],
+    "SASRec": ["sequences_", "lengths_"],
+    "MultVAE": ["_X"],
+}
+
+
+@every_model
+def test_what_is_kept_is_needed(case):
+    """Another value of any counted part changes an answer: nothing is counted twice."""
+    model = case.fit(dense())
+    before = answers(model)
+    for name, value in list(vars(model).items()):
+        held = any(value is part for part in kept(model))
+        if not held or not leaderboard._count(value) or name == "models_":
+            continue
+        changed = pickle.loads(pickle.dumps(model))
+        part = getattr(changed, name)
+        if hasattr(part, "parameters"):
+            with torch.no_grad():
+                for parameter in part.parameters():
+                    parameter.mul_(2.0).add_(0.5)
+        elif isinstance(part, Recommender):
+            part.b_u_ = part.b_u_ + np.arange(N)
+        else:
+            data = part.data if issparse(part) else part
+            data[...] = data * 2 + np.arange(data.size).reshape(data.shape) % 3
+        assert not same(answers(changed), before), name
+
+
+def test_parameters_of_models_inside_models():
+    data = dense()
+    pair = Weighted(models=[Weighted(models=[BiasModel()]), BiasModel()])
+    assert count_parameters(pair.fit(data)) == 2 * BIASES
 
 
 def test_what_is_a_parameter_and_what_is_not():
     class Keeper(Popularity):
+        _data_attributes = ("rows_",)
+
         def _fit(self, train, callback):
             super()._fit(train, callback)  # seven counts
+            self.rows_ = np.ones(400)  # declared as data below
             self.sparse_ = csr_array(([2.0, 0.0, 3.0], ([0, 1, 2], [0, 1, 2])))
             self.dense_ = np.array([[0.0, 1.0], [0.5, 0.0]], dtype=np.float32)
             self.several_ = (np.ones(3), [np.ones(5)], None, "text")
@@ -384,7 +952,7 @@ def test_what_is_a_parameter_and_what_is_not():
             self.flags_ = np.ones(50, dtype=bool)
             self.given = np.ones(1000)  # a parameter of the constructor
 
-    assert count_parameters(Keeper().fit(full(90, 7))) == 7 + 2 + 2 + 3
+    assert count_parameters(Keeper().fit(full(90, 7))) == 7 + 2 + 2 + 3 + 5
 
 
 def test_parameters_of_a_network():
@@ -452,6 +1020,7 @@ import numpy as np
 from recsys_tutor import splits
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.leaderboard import measure
+from recsys_tutor.transitions import Transitions
 from recsys_tutor.worlds import make_world
 
 class Hungry(Popularity):
@@ -498,6 +1067,9 @@ def test_results_table_never_mixes_folds():
     spread = np.std([0.01, 0.02, 0.03, 0.04, 0.05], ddof=1)
     assert table["±"].tolist() == pytest.approx([spread, spread])
     assert table.fit_seconds.tolist() == [3, 3] and table.peak_mb.tolist() == [7, 7]
+    slow = results_of([row[:5] + (row[5] ** 3, 7.0) for row in rows[:10]])
+    assert slow.fit_seconds[slow.split.str.startswith("fold")].mean() == 45
+    assert results_table(slow, "rating", ["rmse"]).fit_seconds.tolist() == [27]
     ranking = results_table(results_of(rows), "ranking", ["ndcg"])
     assert ranking.loc["B"].tolist() == pytest.approx(
         [0.4, np.std([0.3, 0.5], ddof=1), 2, 1.5]
@@ -520,6 +1092,14 @@ def test_load_results_flattens_the_metrics(tmp_path, data, jobs):
         assert frame.loc[n, "model"] == row["model"]
     assert "metrics" not in frame
     assert results_table(frame, "rating", ["rmse", "mae"]).index.tolist() == ["Bias"]
+
+
+def test_a_missing_results_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no results file results.json in") as e:
+        load_results()
+    for part in (str(tmp_path), "folder book/", "python -m recsys_tutor.leaderboard"):
+        assert part in str(e.value)
 
 
 # -- the file in the book ------------------------------------------------------------
@@ -549,6 +1129,29 @@ def test_the_book_s_file_holds_every_run_of_every_entry(book, movielens):
         if "random_state" in params and split.startswith("seed"):
             params["random_state"] = int(split[5:])
         assert stored_params == {k: repr(v) for k, v in params.items()}
+
+
+def test_rows_of_the_book_that_say_their_data_are_of_movielens(book, ratings):
+    said = book.data.dropna() if "data" in book else pd.Series(dtype=object)
+    assert set(said) <= {data_digest(ratings)}
+
+
+def test_counts_of_the_book_that_need_no_fit(book, ratings):
+    """Models whose count follows from the sizes alone: 943 users, 1,682 films."""
+    n, m = ratings.shape
+    wanted = {
+        "Random": 0,
+        "User-kNN": 0,
+        "LightGCN": 64 * (n + m),
+        "Two towers": 32 * (n + m),
+        "Gibbs MF": 480 * (17 * (n + m) + 1),
+    }
+    models = {entry.name: entry.model for entry in ENTRIES}
+    gibbs = models["Gibbs MF"]
+    assert gibbs.n_epochs - gibbs.burn_in == 480 and gibbs.n_factors == 16
+    for name, count in wanted.items():
+        rows = book[book.model == name]
+        assert len(rows) and (rows.n_parameters == count).all(), name
 
 
 def test_every_row_of_the_book_is_complete(book, movielens):
@@ -617,6 +1220,10 @@ def ease_with_content(dataset):
     return FeatureAugmented(features=tfidf(item_terms(dataset.items, RICH_FIELDS)[0]))
 
 
+def content_ridge(dataset):
+    return ContentRidge(features=tfidf(item_terms(dataset.items, RICH_FIELDS)[0]))
+
+
 @pytest.mark.parametrize(
     "task, name, split, model",
     [
@@ -630,6 +1237,8 @@ def ease_with_content(dataset):
         ("ranking", "EASE", "seed 42", EASE()),
         ("ranking", "EASE + content", "seed 42", ease_with_content),
         ("rating", "Item-kNN, residuals", "fold 1", RatingKNN()),
+        ("rating", "Content ridge", "fold 1", content_ridge),
+        ("sequence", "Transitions", "last", Transitions()),
         ("rating", "MF, ALS", "fold 1", ExplicitALS()),
         ("rating", "MF, SGD", "fold 1", BiasedMF()),
         ("ranking", "PureSVD", "seed 42", TruncatedSVD()),

@@ -193,7 +193,7 @@ LAYERS = [
     {"datasets", "baselines", "neighbors", "content", "mf", "implicit_mf"}
     | {"gibbs", "bayesian", "plsa", "neural", "towers", "autoencoders", "graph"}
     | {"sequential", "transitions", "hybrid"},
-    {"evaluate"},
+    {"evaluate", "digests", "spaces", "entries"},
     {"tuning"},
     {"leaderboard"},
 ]

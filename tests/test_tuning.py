@@ -15,10 +15,10 @@ from scipy import stats
 from sklearn.metrics import root_mean_squared_error
 from threadpoolctl import threadpool_limits
 
-from recsys_tutor import splits, tuning
+from recsys_tutor import digests, splits, tuning
 from recsys_tutor.base import FitDiverged, Recommender
 from recsys_tutor.baselines import BiasModel, Popularity
-from recsys_tutor.data import Interactions, Split
+from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.mf import ExplicitALS
 from recsys_tutor.neighbors import EASE, UserKNN
@@ -618,18 +618,22 @@ def test_a_changed_space_is_searched_again(tmp_path, data, fitted):
     assert timeless(path) == timeless(fresh)
 
 
-def test_more_trials_extend_a_search_and_fewer_cut_it(tmp_path, data, fitted):
+def test_more_trials_extend_a_search_and_fewer_remove_nothing(tmp_path, data, fitted):
     path, fresh = tmp_path / "t.json", tmp_path / "fresh.json"
     tune_all(path, spaces=TWO, n_trials=2, data=data)
-    two = path.read_bytes()
     fitted.clear()
     tune_all(path, spaces=TWO, n_trials=3, data=data)
     assert fitted == ["EASE"] * 2 + ["ExplicitALS"] * 2
     tune_all(fresh, spaces=TWO, n_trials=3, data=data)
     assert timeless(path) == timeless(fresh)
     fitted.clear()
+    three = path.read_bytes()
     tune_all(path, spaces=TWO, n_trials=2, data=data)
-    assert fitted == [] and path.read_bytes() == two
+    assert fitted == [] and path.read_bytes() == three
+    changed = {"EASE": TWO["EASE"]._replace(ranges={"reg": stats.loguniform(1, 9)})}
+    tune_all(path, spaces=changed, n_trials=2, data=data)
+    sizes = {name: len(rows) for name, rows in timeless(path).items()}
+    assert sizes == {"EASE": 2, "MF, ALS": 3}, "the third was of another search"
 
 
 def test_one_model_alone_leaves_the_others(tmp_path, data, fitted):
@@ -651,9 +655,9 @@ def test_a_failing_disk_leaves_the_old_file(tmp_path, data, monkeypatch, step):
         raise OSError("disk full")
 
     if step == "replace":
-        monkeypatch.setattr(tuning.os, "replace", full)
+        monkeypatch.setattr(os, "replace", full)
     else:
-        monkeypatch.setattr(Path, "write_text", full)
+        monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="disk full"):
         tune_all(path, spaces=TWO, n_trials=2, data=data)
     monkeypatch.undo()
@@ -669,7 +673,7 @@ def test_the_file_is_whole_after_every_trial(tmp_path, data, monkeypatch):
         replace(source, target)
         seen.append(sum(len(rows) for rows in timeless(Path(target)).values()))
 
-    monkeypatch.setattr(tuning.os, "replace", watch)
+    monkeypatch.setattr(os, "replace", watch)
     tune_all(path, spaces=TWO, n_trials=2, data=data)
     assert seen == [1, 2, 3, 4, 4]
 
@@ -705,13 +709,13 @@ def test_the_test_part_never_chooses(tmp_path, data, monkeypatch):
 
 def test_best_is_read_from_the_validation_scores(tmp_path):
     rows = [
-        {"params": {}, "score": score, "test": test, "seconds": 1.5}
+        {"params": {}, "score": score, "test": test, "seconds": 1.5, "data": "ab"}
         for score, test in ((0.1, 0.9), (None, None), (0.3, 0.1), (0.2, 0.5))
     ]
     path = tmp_path / "t.json"
     path.write_text(json.dumps({"EASE": rows, "Unknown": rows[:1]}))
     trials = load_tuning(path)
-    assert trials.best.tolist() == [0.1, 0.1, 0.3, 0.3, 0.1]
+    assert trials.best.tolist() == [0.1, 0.1, 0.3, 0.3, 0.1] and "data" not in trials
     assert trials.spent.tolist() == [1.5, 3.0, 4.5, 6.0, 1.5]
     assert trials.score[1] == -np.inf and trials.trial.tolist() == [1, 2, 3, 4, 1]
     assert trials.task[0] == "ranking" and trials.task.isna().tolist()[-1]
@@ -722,12 +726,99 @@ def test_movielens_is_the_default(tmp_path, monkeypatch, data):
 
     def load(progress):
         asked.append(progress)
-        return SimpleNamespace(interactions=data)
+        return Dataset(data, None, None)
 
     monkeypatch.setattr("recsys_tutor.datasets.load_movielens_100k", load)
     got = tune_all(tmp_path / "a.json", spaces=TWO, n_trials=1)
-    given = tune_all(tmp_path / "b.json", spaces=TWO, n_trials=1, data=data)
+    whole = Dataset(data, None, None)
+    given = tune_all(tmp_path / "b.json", spaces=TWO, n_trials=1, data=whole)
     assert asked == [False] and got.score.tolist() == given.score.tolist()
+    with pytest.raises(TypeError, match="must be a Dataset or Interactions, got"):
+        tune_all(tmp_path / "b.json", spaces=TWO, n_trials=1, data=data.csr)
+
+
+def test_data_of_ones_own_need_a_path(tmp_path, data, fitted, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"data= needs path=.*book/tuning.json"):
+        tune_all(spaces=TWO, n_trials=1, data=data)
+    with pytest.raises(FileNotFoundError, match="no folder book in .*pass path="):
+        tune_all(spaces=TWO, n_trials=1)
+    assert fitted == [] and os.listdir(tmp_path) == []
+    tune_all("new/folder/t.json", spaces=TWO, n_trials=1, data=data)
+    assert len(load_tuning("new/folder/t.json")) == 2
+    with pytest.raises(FileNotFoundError, match="no file of trials tuning.json in"):
+        load_tuning()
+
+
+def test_a_file_of_other_data_is_refused_before_any_work(tmp_path, data, fitted):
+    path = tmp_path / "t.json"
+    tune_all(path, spaces=TWO, n_trials=1, data=data)
+    before = path.read_bytes()
+    fitted.clear()
+    for other in (data.subset(np.arange(len(data)) > 0), data.binarize()):
+        with pytest.raises(ValueError, match="t.json holds measurements of other data"):
+            tune_all(path, spaces=TWO, n_trials=2, data=other)
+    unsaid = {
+        name: [{k: v for k, v in row.items() if k != "data"} for row in rows]
+        for name, rows in json.loads(before).items()
+    }
+    path.write_text(json.dumps(unsaid))
+    with pytest.raises(ValueError, match="not said which"):
+        tune_all(path, spaces=TWO, n_trials=1, data=data)
+    path.write_text('{"rows": [{"task": "ranking", "metrics": {}}]}')
+    with pytest.raises(ValueError, match="t.json is no file of trials"):
+        tune_all(path, spaces=TWO, n_trials=1, data=data)
+    assert fitted == []
+    path.write_bytes(before)
+    tune_all(path, spaces=TWO, n_trials=1, data=data)
+    assert fitted == [] and path.read_bytes() == before
+
+
+def test_other_code_is_searched_again(tmp_path, data, fitted, monkeypatch):
+    """Trials of the models whose code changed; a docstring is no code."""
+    path, source = tmp_path / "t.json", digests._source
+    tune_all(path, spaces=TWO, n_trials=2, data=data)
+    for more, models in (("# a note", []), ("X = 1", ["EASE"] * 4)):
+        fitted.clear()
+
+        def changed(module, more=more):
+            text = source(module)
+            return f"{text}\n{more}\n" if module.endswith(".neighbors") else text
+
+        monkeypatch.setattr(digests, "_source", changed)
+        tune_all(path, spaces=TWO, n_trials=2, data=data)
+        assert fitted == models
+
+
+def test_settings_are_told_apart_by_their_content(tmp_path, data, fitted):
+    """Two values of a parameter whose ``repr`` abbreviates are two settings."""
+    path = tmp_path / "t.json"
+    features = [np.ones((data.n_items, 60)) for _ in range(2)]
+    features[1][20, 30] = 5.0
+    assert repr(features[0]) == repr(features[1])
+    for n, F in enumerate([features[0], features[0].copy(), features[1]]):
+        space = Space("ranking", "content", "ContentBased", {"features": [F]})
+        fitted.clear()
+        tune_all(path, spaces={"Content": space}, n_trials=1, data=data)
+        assert len(fitted) == [2, 0, 2][n]
+
+
+def test_options_of_a_score(data):
+    """``clip`` and the rest reach the evaluation."""
+    inner, _ = task_parts("rating", data)
+    model = BiasModel().fit(inner.train)
+    guess = model.predict(inner.valid.user, inner.valid.item)
+    for clip in ((2.5, 3.0), None):
+        wanted = -root_mean_squared_error(
+            inner.valid.value, guess if clip is None else np.clip(guess, *clip)
+        )
+        assert quality(model, "rating", inner.valid, clip=clip) == pytest.approx(wanted)
+        score = scorer("rating", inner.train, inner.valid, clip=clip)
+        assert score(BiasModel()) == pytest.approx(wanted)
+    inner, _ = task_parts("ranking", data)
+    model = Popularity().fit(inner.train)
+    wanted = evaluate(model, inner.valid, k=3).ndcg.mean()
+    assert quality(model, "ranking", inner.valid, k=3) == pytest.approx(wanted)
 
 
 # -- the command ---------------------------------------------------------------------
@@ -751,7 +842,7 @@ def test_the_command_line(command, capsys):
     tuning.main([])
     tuning.main(["--out", "x.json", "--trials", "7", "--only", "PureSVD"])
     assert command == [
-        ("book/tuning.json", list(SPACES), 20),
+        (None, list(SPACES), 20),
         ("x.json", ["PureSVD"], 7),
     ]
     printed = capsys.readouterr().out

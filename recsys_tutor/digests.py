@@ -1,0 +1,392 @@
+"""Files of measurements that know what they hold.
+
+A stored measurement is worth something only as long as one can tell what was measured.
+Every row that :mod:`recsys_tutor.leaderboard` and :mod:`recsys_tutor.tuning` write
+carries three digests, sixteen hexadecimal digits each:
+
+``data``
+    :func:`data_digest`: the interactions, with their ids and their order.
+``code``
+    :func:`code_digest`: the model's code, and the code that splits and scores.
+``params_digest``
+    :func:`digest` of the model's parameters by their *content*: the ``repr`` of a large
+    array or of a sparse matrix leaves out most of it, so two feature matrices read
+    alike.
+
+A row of other data makes the whole file another one, which is refused. A row of other
+code or parameters is *stale*: it can be read, and it is measured again when asked for.
+
+Chapter: 18 The leaderboard.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array, issparse
+
+from recsys_tutor.base import Recommender
+from recsys_tutor.data import Interactions
+
+__all__ = [
+    "check_same_data",
+    "code_digest",
+    "data_digest",
+    "digest",
+    "interactions_of",
+    "read_json",
+    "ready",
+]
+
+PACKAGE = __name__.partition(".")[0]
+#: The code that every measurement needs, whatever the model.
+SCORING = tuple(f"{PACKAGE}.{name}" for name in ("evaluate", "metrics", "splits"))
+
+
+# -- files of measurements ------------------------------------------------------------
+
+
+def ready(path: str | Path | None, default: str, given: bool) -> Path:
+    """The path to write to, in a folder that exists; checked before any work.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        A missing folder is made. None: the ``default``, the book's own file, which no
+        folder is made for.
+    given : bool
+        Whether the caller brings data of their own: then None is refused.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, IsADirectoryError, PermissionError
+    """
+    if path is None and given:
+        raise ValueError(
+            f"data= needs path=, the file for the results of your data; the default, "
+            f"{default}, is the book's own and holds MovieLens 100K"
+        )
+    chosen = Path(default if path is None else path)
+    folder = chosen.parent
+    if path is None and not folder.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {folder} in {Path.cwd()}: run this in the root of the "
+            f"book's repository, or pass path="
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if chosen.is_dir():
+        raise IsADirectoryError(f"{chosen} is a folder; path= names a file")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"the folder {folder} cannot be written to")
+    return chosen
+
+
+def read_json(path: str | Path, what: str, command: str, fields: set[str]) -> dict:
+    """The content of a file of measurements: lists of rows by name.
+
+    Parameters
+    ----------
+    path : str or Path
+    what : what the file is; ``command`` : what makes it. Both for the message.
+    fields : what each row must have.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        There is no such file, or it is something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no {what} {path} in {Path.cwd()}. The book's own stands in the "
+            f"folder book/ of its repository, beside the notebooks; `{command}` makes "
+            "it anew"
+        )
+    reason = "its rows lack a field"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if all(fields <= set(row) for rows in content.values() for row in rows):
+            return content
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = str(error)
+    raise ValueError(f"{path} is no {what} ({reason}); `{command}` makes one")
+
+
+def check_same_data(path: Path, rows, ours: str, given: bool) -> None:
+    """Refuse a file that holds a row of other data.
+
+    A row without a digest may be the book's own of an earlier version; beside data
+    that are ``given`` it is refused, too.
+    """
+    for row in rows:
+        theirs = row.get("data")
+        if theirs != ours and (given or theirs is not None):
+            raise ValueError(
+                f"{path} holds measurements of other data ({theirs or 'not said which'}"
+                f"; yours are {ours}). Nothing was measured or changed: pass another "
+                "path="
+            )
+
+
+def interactions_of(data) -> Interactions:
+    """The interactions of a Dataset, or those given."""
+    found = getattr(data, "interactions", data)
+    if not isinstance(found, Interactions):
+        raise TypeError(
+            f"data must be a Dataset or Interactions, got {type(data).__name__}; make "
+            "them with load_ratings_csv or Interactions.from_frame"
+        )
+    return found
+
+
+# -- digests ---------------------------------------------------------------------------
+
+
+def digest(value) -> str:
+    """Sixteen hexadecimal digits of a value's content.
+
+    Equal content gives equal digits in every process: numbers, text, containers, numpy
+    arrays, sparse matrices (in any format), data frames, models (their class and their
+    parameters), functions (:func:`code_digest`'s rule) and what else can be pickled.
+    """
+    total = hashlib.sha256()
+    for part in _pieces(value):
+        total.update(len(part).to_bytes(8, "little") + part)
+    return total.hexdigest()[:16]
+
+
+def data_digest(data: Interactions) -> str:
+    """Digest of interactions: shape, columns, id maps and the order of the rows."""
+    own = getattr(data, "digest", None)
+    if isinstance(own, str):
+        return own
+    columns = data.user, data.item, data.value, data.time
+    return digest((*columns, data.user_ids.tolist(), data.item_ids.tolist()))
+
+
+def _pieces(value) -> Iterator[bytes]:
+    """The content of a value as bytes, each kind with its own name in front."""
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        yield f"array {value.dtype.str} {value.shape}".encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif isinstance(value, np.ndarray):
+        yield f"objects {value.shape}".encode()
+        yield from _pieces(value.ravel().tolist())
+    elif issparse(value):
+        matrix = csr_array(value, copy=True)
+        matrix.sum_duplicates()
+        yield f"sparse {matrix.shape}".encode()
+        for part in (matrix.indptr, matrix.indices):
+            yield from _pieces(part.astype(np.int64))
+        yield from _pieces(matrix.data)
+    elif isinstance(value, Recommender):
+        yield f"model {_name(type(value))}".encode()
+        yield from _pieces(value.get_params())
+    elif isinstance(value, list | tuple):
+        yield f"{_name(type(value))} {len(value)}".encode()
+        for part in value:
+            yield from _pieces(part)
+    elif isinstance(value, Mapping | set | frozenset):
+        pairs = value.items() if isinstance(value, Mapping) else value
+        yield f"{_name(type(value))} {len(value)}".encode()
+        yield from sorted(digest(pair).encode() for pair in pairs)
+    elif isinstance(value, pd.DataFrame):
+        yield from _pieces([value.index, *value.items()])
+    elif isinstance(value, pd.Series | pd.Index):
+        yield from _pieces([value.name, np.asarray(value)])
+    elif isinstance(value, Interactions):
+        yield f"data {data_digest(value)}".encode()
+    elif isinstance(value, np.random.Generator):
+        yield from _pieces(value.bit_generator.state)
+    elif isinstance(value, type | FunctionType):
+        yield from _pieces([_name(value), *_compiled(value, value.__module__, set())])
+    else:
+        yield from _plain(value)
+
+
+def _plain(value) -> Iterator[bytes]:
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        yield f"{_name(type(value))} {value!r}".encode()
+        return
+    try:
+        yield f"{_name(type(value))}".encode()
+        yield pickle.dumps(value, protocol=4)
+    except Exception as error:
+        raise TypeError(
+            f"a parameter of type {type(value).__name__} cannot be told from another "
+            f"one: it cannot be pickled ({error})"
+        ) from error
+
+
+def _name(thing) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def code_digest(*things) -> str:
+    """Digest of the code behind a measurement of these models.
+
+    What counts, for each model or class given and for every model among its parameters:
+
+    - the modules of the package that define the class and its parents, and the modules
+      of the package that they import, and so on; likewise those that split and score
+      (:mod:`~recsys_tutor.splits`, :mod:`~recsys_tutor.metrics`,
+      :mod:`~recsys_tutor.evaluate`). Read as syntax trees: docstrings, comments, line
+      breaks and positions do not count;
+    - a class from elsewhere (a script, a notebook, the console): its compiled code,
+      with the functions, classes and constants of its own module that it names.
+
+    Other packages do not count; their versions stand in the row.
+    """
+    parents = {c for thing in things for kind in _models(thing) for c in kind.__mro__}
+    inside = {c.__module__ for c in parents if _of_package(c.__module__)}
+    outside = [c for c in parents if not _of_package(c.__module__) and c is not object]
+    modules = sorted(_reached({*inside, *SCORING}))
+    trees = [(name, _tree(_source(name))) for name in modules]
+    own = sorted(digest(c) for c in outside)
+    return digest([trees, own])
+
+
+def _models(value) -> Iterator[type]:
+    """The classes of all models in a value."""
+    if isinstance(value, type):
+        yield value
+    elif isinstance(value, Recommender):
+        yield type(value)
+        yield from _models(value.get_params())
+    elif isinstance(value, Mapping):
+        yield from _models(list(value.values()))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            yield from _models(part)
+
+
+def _of_package(module: str) -> bool:
+    return module.partition(".")[0] == PACKAGE
+
+
+def _reached(modules) -> set[str]:
+    """The given modules and those of the package that they import, transitively."""
+    found, waiting = set(), list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += _imports(name, _source(name))
+    return found
+
+
+def _source(module: str) -> str:
+    return Path(find_spec(module).origin).read_text(encoding="utf-8")
+
+
+@cache
+def _imports(module: str, source: str) -> tuple[str, ...]:
+    """Modules of the package that a module imports, at its top or in its functions."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = node.module or ""
+            if node.level:  # relative
+                spec = find_spec(module)
+                parts = (spec.parent or "").split(".")
+                parts = parts[: len(parts) - node.level + 1]
+                start = ".".join([*parts, *filter(None, [start])])
+            names.add(start)
+            names.update(f"{start}.{alias.name}" for alias in node.names)
+    return tuple(n for n in sorted(names) if n != PACKAGE and _is_module(n))
+
+
+def _is_module(name: str) -> bool:
+    if not _of_package(name):
+        return False
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # a name inside of a module
+        return False
+
+
+@cache
+def _tree(source: str) -> str:
+    return repr(_shape(ast.parse(source)))
+
+
+def _shape(node):
+    """A syntax tree as nested tuples, without docstrings and empty fields."""
+    if isinstance(node, list):
+        return tuple(_shape(part) for part in node)
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+        first = node.body[0] if node.body else None
+        doc = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        if doc and isinstance(first.value.value, str):
+            fields["body"] = node.body[1:]
+    parts = [(k, _shape(v)) for k, v in fields.items() if v is not None and v != []]
+    return (type(node).__name__, *parts)
+
+
+#: What a class holds beside its code.
+_LABELS = {
+    *("__doc__", "__module__", "__dict__", "__weakref__", "__qualname__"),
+    *("__firstlineno__", "__static_attributes__", "__annotations__"),
+}
+
+
+def _compiled(thing, home: str, seen: set) -> Iterator:
+    """What a class or function does, from its compiled code, in hashable parts."""
+    for wrapper in ("py_func", "__func__", "func"):  # numba, classmethod, cached
+        thing = getattr(thing, wrapper, thing)
+    thing = inspect.unwrap(thing)
+    if isinstance(thing, property):
+        for part in (thing.fget, thing.fset):
+            yield from _compiled(part, home, seen)
+    elif isinstance(thing, type | FunctionType):
+        own = thing.__module__ == home and id(thing) not in seen
+        yield _name(thing)
+        seen.add(id(thing))
+        if own and isinstance(thing, type):
+            for name in sorted(set(vars(thing)) - _LABELS):
+                yield name
+                yield from _compiled(vars(thing)[name], home, seen)
+        elif own:
+            yield _bytecode(thing.__code__, thing.__doc__)
+            cells = [cell.cell_contents for cell in thing.__closure__ or ()]
+            known = thing.__globals__
+            names = [known[n] for n in _names(thing.__code__) if n in known]
+            for part in (thing.__defaults__, thing.__kwdefaults__, *cells, *names):
+                yield from _compiled(part, home, seen)
+    elif not isinstance(thing, ModuleType) and not callable(thing):
+        try:
+            yield digest(thing)
+        except TypeError:  # a slot, a lock
+            yield _name(type(thing))
+
+
+def _bytecode(code: CodeType, doc: str | None) -> list:
+    parts = [code.co_code, code.co_names, code.co_varnames]
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            parts.append(_bytecode(part, None))
+        elif part != doc or doc is None:
+            parts.append(part)
+    return parts
+
+
+def _names(code: CodeType) -> list[str]:
+    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return sorted({*code.co_names, *(n for part in inner for n in _names(part))})
