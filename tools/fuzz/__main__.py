@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,7 @@ COLUMNS = (
     "wrong value",
     "crash",
 )
+NO_CASE = 3  # exit code of a child whose generator, not the package, is at fault
 STOP = 40  # seconds after which a call that ignores the alarm is killed
 
 
@@ -55,7 +57,12 @@ def child(target, seed, first, inputs):
     for number in range(first, first + inputs):
         print(json.dumps({"started": number}), file=answers)
         faulthandler.dump_traceback_later(STOP, exit=True)
-        judged = judge(module.make(generator(seed, target, number)))
+        try:
+            case = module.make(generator(seed, target, number))
+        except Exception:
+            traceback.print_exc()
+            os._exit(NO_CASE)
+        judged = judge(case)
         faulthandler.cancel_dump_traceback_later()
         row = {**vars(judged), "number": number}
         print(json.dumps(row, default=str), file=answers)
@@ -86,8 +93,8 @@ def parent(target, seed, first, inputs):
                 first = row["number"] + 1
                 yield row
             reader.join()
-        if process.returncode and started is None:
-            raise SystemExit(f"{target} does not start:\n{errors[0]}")
+        if process.returncode == NO_CASE or process.returncode and started is None:
+            raise SystemExit(f"the fuzz of {target} is broken:\n{errors[0]}")
         if started is not None:
             yield {
                 "verdict": "crash",
