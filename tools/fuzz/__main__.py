@@ -122,7 +122,10 @@ def main(arguments=None):
     whole = sum(TARGETS[name] for name in o.only)
     table, missing, failures = {}, collections.Counter(), collections.defaultdict(list)
     for target in o.only:
-        begun, inputs = time.monotonic(), max(1, round(o.inputs * TARGETS[target] / whole))
+        begun, inputs = (
+            time.monotonic(),
+            max(1, round(o.inputs * TARGETS[target] / whole)),
+        )
         counts = collections.Counter()
         for row in parent(target, o.seed, o.first, inputs):
             if row["verdict"] == "absent":

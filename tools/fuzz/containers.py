@@ -91,7 +91,10 @@ ODD_COLUMNS = {
     "2**64": ("must", lambda r, v: [*map(int, v[1:]), -(2**64)]),
     "NaN": ("must", lambda r, v: np.array(put(r, v, math.nan), dtype=float)),
     "None": ("must", lambda r, v: put(r, v, None)),
-    "pd.NA": ("must", lambda r, v: pd.array(put(r, [int(x) for x in v], pd.NA), "Int64")),
+    "pd.NA": (
+        "must",
+        lambda r, v: pd.array(put(r, [int(x) for x in v], pd.NA), "Int64"),
+    ),
     "infinite": ("must", lambda r, v: np.array(put(r, v, -math.inf), dtype=float)),
     "too long": ("must", lambda r, v: [*v, v[0]]),
     "too short": ("must", lambda r, v: v[1:]),
@@ -139,7 +142,8 @@ def same_id(got, want) -> bool:
         got = got.item()
     if isinstance(want, np.generic):
         want = want.item()
-    if isinstance(want, pd.Timestamp | datetime.datetime):
+    moment = pd.Timestamp | datetime.datetime | np.datetime64
+    if isinstance(want, moment) and isinstance(got, moment):
         return pd.Timestamp(got) == pd.Timestamp(want)
     if isinstance(got, bool) != isinstance(want, bool):
         return False
@@ -239,7 +243,9 @@ def frame(rng) -> Case:
     if rng.random() < 0.5:
         users, user, items, item, odd = items, item, users, user, "item"
     values = [rng.choice([1.0, 2.5, 4.0, -1.0]) for _ in range(n)]
-    value = pd.Series(values, dtype=rng.choice(["float64", "Float64", object, "float32"]))
+    value = pd.Series(
+        values, dtype=rng.choice(["float64", "Float64", object, "float32"])
+    )
     far = rng.random() < 0.2
     times = [rng.choice([0, 5, 2**53 + 3 if far else 9]) for _ in range(n)]
     dtype = rng.choice(["int64", "Int64", object])
@@ -252,7 +258,9 @@ def frame(rng) -> Case:
     if rng.random() < 0.7:
         options["duplicates"] = rng.choice(["last", "mean", "sum", "raise"])
     if rng.random() < 0.3:
-        table.index = rng.choice([[0] * n, [f"r{i}" for i in range(n)], range(5, 5 + n)])
+        table.index = rng.choice(
+            [[0] * n, [f"r{i}" for i in range(n)], range(5, 5 + n)]
+        )
     kind = f"ids: {odd_kind}"
     simple = odd_kind.split()[0] in ("ints", "text", "floats", "negative", "bools")
     if far and has_time:
@@ -283,7 +291,9 @@ def against(data, rows, how) -> str | None:
             if not any(same_id(row[column], x) for x in seen):
                 seen.append(row[column])
         if len(ids) != len(seen):
-            return f"{len(ids)} {name} ids ({ids}) for {len(seen)} in the frame ({seen})"
+            return (
+                f"{len(ids)} {name} ids ({ids}) for {len(seen)} in the frame ({seen})"
+            )
         alike = len({type(x) for x in ids}) == 1 and not isinstance(ids[0], tuple)
         if alike and ids != sorted(ids):
             return f"{name} ids are not sorted: {ids}"
@@ -338,12 +348,30 @@ def spoil(rng, table, options):
     elif what == "doubled column":
         table = pd.concat([table, table[[column]]], axis=1)
     elif what == "no frame":
-        wrong = [table.to_dict("list"), table.to_numpy(), table["value"], None, "abc", []]
+        wrong = [
+            table.to_dict("list"),
+            table.to_numpy(),
+            table["value"],
+            None,
+            "abc",
+            [],
+        ]
         table, words = rng.choice(wrong), ("DataFrame",)
     elif what == "odd column":
         column = rng.choice(["value", "time"])
         entry = rng.choice(
-            [10**400, "abc", math.inf, 1 + 2j, [1], b"x", {}, -math.inf, "5 stars", "１e"]
+            [
+                10**400,
+                "abc",
+                math.inf,
+                1 + 2j,
+                [1],
+                b"x",
+                {},
+                -math.inf,
+                "5 stars",
+                "１e",
+            ]
             + [datetime.datetime(2020, 1, 1), pd.Timestamp("2020-01-01", tz="UTC")]
         )
         values = [1] * len(table)
@@ -353,7 +381,12 @@ def spoil(rng, table, options):
         what = f"odd {column} {short_type(entry)}"
     elif what == "odd options":
         name, value = rng.choice(
-            [("duplicates", "first"), ("duplicates", None), ("user", "nope"), ("user", 3)]
+            [
+                ("duplicates", "first"),
+                ("duplicates", None),
+                ("user", "nope"),
+                ("user", 3),
+            ]
             + [("item", None), ("value", ["value"]), ("time", 5), ("user", ["user"])]
             + [("time", "tiem")]
         )

@@ -20,7 +20,16 @@ NAMES = ("precision", "recall", "ndcg", "ap", "mrr", "hit", "auc", "novelty")
 
 
 def make(rng) -> Case:
-    kinds = (ranking, ranking, ranking_odd, ranking_odd, rating, rating, compare, other_ids)
+    kinds = (
+        ranking,
+        ranking,
+        ranking_odd,
+        ranking_odd,
+        rating,
+        rating,
+        compare,
+        other_ids,
+    )
     return rng.choice(kinds)(rng)
 
 
@@ -39,7 +48,9 @@ class World:
         self.shape = shape
         self.scores = self.draw(rng)
         self.model = worlds.Given(scores=self.scores).fit(self.train)
-        self.text = f"train {worlds.shown(self.train)}, test {worlds.shown(self.test)}, "
+        self.text = (
+            f"train {worlds.shown(self.train)}, test {worlds.shown(self.test)}, "
+        )
         self.text += f"scores {self.scores}"
 
     def draw(self, rng):
@@ -101,7 +112,9 @@ def options_of(rng, world):
     if rng.random() < 0.4:
         options["threshold"] = rng.choice([-1.0, 1, 3.0, 4.5])
     if rng.random() < 0.4:
-        features = [[rng.choice([0.0, 1.0, 3.0]) for _ in "ab"] for _ in world.scores[0]]
+        features = [
+            [rng.choice([0.0, 1.0, 3.0]) for _ in "ab"] for _ in world.scores[0]
+        ]
         options["item_features"] = np.array(features)
     return options
 
@@ -187,7 +200,9 @@ def clipped(world, clip):
 def rating(rng):
     world = World(rng)
     truth = world.test.value.tolist()
-    where = rng.choice(["evaluate_ratings"] * 3 + ["quality", "measure", "compare_ratings"])
+    where = rng.choice(
+        ["evaluate_ratings"] * 3 + ["quality", "measure", "compare_ratings"]
+    )
     options, clip, refuse = {}, "own", "never"
     if where in ("evaluate_ratings", "compare_ratings") and rng.random() < 0.5:
         clip = rng.choice([None, (0, 3), (-100, 100.0), [1, 5]])
@@ -196,7 +211,10 @@ def rating(rng):
         if rng.random() < 0.4:
             odd = [(5, 1), (math.nan, 5), ("a", "b"), 3, (1, 2, 3), "auto!", (1,), {}]
             options["clip"], refuse = rng.choice(odd), "must"
-    split, model = Split(world.train, None, world.test), worlds.Given(scores=world.scores)
+    split, model = (
+        Split(world.train, None, world.test),
+        worlds.Given(scores=world.scores),
+    )
     want = clipped(world, clip)
     error = math.sqrt(sum((p - t) ** 2 for p, t in zip(want, truth)) / len(truth))
     calls = {
@@ -204,8 +222,12 @@ def rating(rng):
             world.model, world.test, **options
         ),
         "quality": lambda: -tuning.quality(world.model, "rating", world.test),
-        "measure": lambda: leaderboard.measure(model, "rating", split)["metrics"]["rmse"],
-        "compare_ratings": lambda: package.compare_ratings({"m": model}, split, **options),
+        "measure": lambda: leaderboard.measure(model, "rating", split)["metrics"][
+            "rmse"
+        ],
+        "compare_ratings": lambda: package.compare_ratings(
+            {"m": model}, split, **options
+        ),
     }
 
     def check(answer):
@@ -246,7 +268,10 @@ def compare(rng):
     if rng.random() < 0.4:
         name = rng.choice(sorted(odd))
         value = rng.choice(odd[name])
-        refuse, words = "must", (name, f"{name}=", "model" if name == "models" else name)
+        refuse, words = (
+            "must",
+            (name, f"{name}=", "model" if name == "models" else name),
+        )
         words += ("split",) if name == "splits" else ()
         if name in ("models", "splits"):
             arguments = (value, split) if name == "models" else (models, value)
@@ -260,7 +285,9 @@ def compare(rng):
         if fault is None and len(known) == len(a):
             fault = differ(by, frame[by].tolist(), means, 1e-8)
         inside = frame.low["b"] - 1e-9 <= got[1] <= frame.high["b"] + 1e-9
-        return fault or (None if inside or len(known) < 3 else "mean outside its interval")
+        return fault or (
+            None if inside or len(known) < 3 else "mean outside its interval"
+        )
 
     kind = f"compare: odd {name}" if name else f"compare by {by}"
     text = f"compare({options}{', odd ' + name if name else ''}): {world.text}, {other}"

@@ -25,7 +25,9 @@ ID_STYLES = {
     "like numbers": lambda r: r.choice("1.0 1.50 1e5 +3 0x1F 1_0 12 7 .5 1E5".split()),
     "like words": lambda r: r.choice("True False true inf yes None1 nanny 12a".split()),
     "apostrophes": lambda r: r.choice(["o'neil", "'a", "it's", "a'", "rock'n'roll"]),
-    "signs": lambda r: r.choice(["a%b", "#1", "a&b", "$x", "a/b", "{x}", "a\\b", "@me"]),
+    "signs": lambda r: r.choice(
+        ["a%b", "#1", "a&b", "$x", "a/b", "{x}", "a\\b", "@me"]
+    ),
 }
 SPACED = {
     "two words": lambda r: r.choice("AB") + " " + r.choice("xyz"),

@@ -63,7 +63,16 @@ def distinct(d, role, texts):
 @kind("plain quotes in TSV")
 def _(rng, d):
     plain_tsv(d)
-    texts = ['"heroes', 'low"', '"weird al" y', 'say "hi"', '"quoted"', 'a"b', '"', '""']
+    texts = [
+        '"heroes',
+        'low"',
+        '"weird al" y',
+        'say "hi"',
+        '"quoted"',
+        'a"b',
+        '"',
+        '""',
+    ]
     rng.shuffle(texts)
     distinct(d, rng.choice(["user", "item"]), texts[: rng.randint(1, 4)] + ["bar", "x"])
     rng.shuffle(d.rows)
@@ -165,7 +174,9 @@ def _(rng, d):
     d.encoding, d.pack = "utf-8", ""
     data = bytearray(d.bytes())
     place = rng.randrange(len(data))
-    data[place:place] = rng.choice([b"\xc3(", b"\xff\xfe", b"\xe2\x82", b"\xed\xa0\x80"])
+    data[place:place] = rng.choice(
+        [b"\xc3(", b"\xff\xfe", b"\xe2\x82", b"\xed\xa0\x80"]
+    )
     text = bytes(data).decode("latin-1")
     d.data, d.refuse = bytes(data), "may"
     columns, rest = d.columns, text.replace("\r\n", "\n").replace("\r", "\n")
@@ -310,7 +321,9 @@ def _(rng, d):
 @kind("names without a header")
 def _(rng, d):
     d.header = False
-    wrong = rng.choice([d.columns[:-1], [*d.columns, "z"], "user", [], 3, d.columns * 2])
+    wrong = rng.choice(
+        [d.columns[:-1], [*d.columns, "z"], "user", [], 3, d.columns * 2]
+    )
     d.kwargs["names"] = wrong
     d.refuse, d.words = "must", ("names", "column", "one column only")
 
@@ -337,7 +350,9 @@ def _(rng, d):
 def _(rng, d):
     from fuzz import loader
 
-    path = rng.choice([loader.FOLDER / "nothing.csv", loader.FOLDER, "", None, 3, "a\0b"])
+    path = rng.choice(
+        [loader.FOLDER / "nothing.csv", loader.FOLDER, "", None, 3, "a\0b"]
+    )
     words = (str(path), "path", "file")
     call = lambda: datasets.load_ratings_csv(path)  # noqa: E731
     return Case("no such file", f"path={path!r}", call, refuse="must", words=words)
@@ -365,7 +380,10 @@ def _(rng, d):
     for block in rng.sample(range(1, 99), rng.randint(1, 3)):
         lines.append(f"{block}:")
         for u in rng.sample(range(1, 9999), rng.randint(1, 4)):
-            date, stars = day + datetime.timedelta(rng.randint(0, 300)), rng.randint(1, 5)
+            date, stars = (
+                day + datetime.timedelta(rng.randint(0, 300)),
+                rng.randint(1, 5),
+            )
             lines.append(f"{u},{stars},{date}")
             table.append((str(u), str(block)))
             d.rows.append({"user": str(u), "item": str(block)})

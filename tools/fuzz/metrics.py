@@ -57,7 +57,9 @@ def hits(rng):
     )  # fmt: skip
     refuse, given, number = "must", dressed(rng, array), dressed(rng, count)
     if kind in ("healthy", "0 and 1"):
-        plain = all(isinstance(a, np.ndarray) and a.dtype != object for a in (given, number))
+        plain = all(
+            isinstance(a, np.ndarray) and a.dtype != object for a in (given, number)
+        )
         refuse = "never" if B and plain else "may"
         if kind == "0 and 1":
             given = array.astype(rng.choice([np.int64, np.float64, np.uint8]))
@@ -136,7 +138,9 @@ def graded(rng):
     order = [rng.sample(range(n_items), min(k, n_items)) for _ in range(2)]
     got = [[row[i] for i in items] for row, items in zip(table, order)]
     parameters = list(inspect.signature(function).parameters)
-    given = dict(zip(parameters, [np.array(got, float), csr_array(np.array(table, float))]))
+    given = dict(
+        zip(parameters, [np.array(got, float), csr_array(np.array(table, float))])
+    )
     if "grade" in parameters[1] or "gain" in parameters[1] or "ideal" in parameters[1]:
         given[parameters[1]] = np.array(table, float)
     if parameters[0] == "items":
@@ -217,9 +221,14 @@ def lists(rng):
             given[rng.choice(["items", other])] = "abc"
         elif kind == "NaN":
             nan = math.nan if other == "n_items" else np.full(n_items, math.nan)
-            given[other] = nan if other != "features" else np.full((n_items, 2), math.nan)
+            given[other] = (
+                nan if other != "features" else np.full((n_items, 2), math.nan)
+            )
         else:
-            wrong = {"n_items": rng.choice([0, -1, 2.5, None, "3"]), "counts": counts[1:]}
+            wrong = {
+                "n_items": rng.choice([0, -1, 2.5, None, "3"]),
+                "counts": counts[1:],
+            }
             given[other] = wrong.get(other, np.array(features)[: n_items - 1])
     arrays = [value for value in given.values() if not isinstance(value, int)]
     plain = all(isinstance(a, np.ndarray) and a.dtype != object for a in arrays)
@@ -229,7 +238,9 @@ def lists(rng):
         if kind == "1-D":
             return differ(name, *listed(name, answer, [[0]], n_items, counts, features))
         if kind not in ("healthy", "item twice", "floats"):
-            return None if np.size(answer) == 0 or not rows else "an answer without lists"
+            return (
+                None if np.size(answer) == 0 or not rows else "an answer without lists"
+            )
         return differ(name, *listed(name, answer, rows, n_items, counts, features))
 
     words = ("items", "counts", "n_users", "features", "n_items", "item")
@@ -265,7 +276,10 @@ def hit_matrix(rng):
     if kind == "healthy" and wrap is csr_array and rows and given["items"] is array:
         refuse = "never"
     if kind == "healthy" and rng.random() < 0.3:
-        kind, refuse = rng.choice(["other rows", "1-D", "None", "text", "floats"]), "must"
+        kind, refuse = (
+            rng.choice(["other rows", "1-D", "None", "text", "floats"]),
+            "must",
+        )
         if kind == "other rows":
             given["relevant"] = csr_array(np.ones((len(rows) + 1, n_items)))
         elif kind == "1-D":
@@ -330,7 +344,9 @@ def auc(rng):
 
     words = ("scores", "relevant", "excluded", "shape")
     case = argue("auc", package.auc, given, check, kind, refuse, words)
-    case.text = f"auc(scores={scores.tolist()}, state={state.tolist()}, {with_excluded})"
+    case.text = (
+        f"auc(scores={scores.tolist()}, state={state.tolist()}, {with_excluded})"
+    )
     return case
 
 
@@ -338,8 +354,13 @@ def errors(rng):
     name, n = rng.choice(["rmse", "mae"]), rng.randint(1, 6)
     a = [rng.randint(-8, 8) / 2 for _ in range(n)]
     b = [rng.randint(-8, 8) / 2 for _ in range(n)]
-    given = {"rating": dressed(rng, np.array(a)), "prediction": dressed(rng, np.array(b))}
-    kind = rng.choice(["healthy"] * 3 + ["length", "empty", "NaN", "text", "2-D", "Series"])
+    given = {
+        "rating": dressed(rng, np.array(a)),
+        "prediction": dressed(rng, np.array(b)),
+    }
+    kind = rng.choice(
+        ["healthy"] * 3 + ["length", "empty", "NaN", "text", "2-D", "Series"]
+    )
     refuse, which = "must", rng.choice(list(given))
     if kind in ("healthy", "Series"):
         refuse = "never"

@@ -53,7 +53,11 @@ def make(rng) -> Case:
 
 def lists(scores, excluded, k, items=None):
     """(items, scores) by a literal sort; only ``items`` where they are given."""
-    out = ~np.isin(np.arange(len(scores)), items) if items is not None else excluded & False
+    out = (
+        ~np.isin(np.arange(len(scores)), items)
+        if items is not None
+        else excluded & False
+    )
     listed = oracles.ranked_list(list(scores), list(excluded | out), k)
     return listed, [scores[i] if i >= 0 else -np.inf for i in listed]
 
@@ -68,7 +72,9 @@ def same_lists(answer, want):
 
 def stored(matrix):
     cells = np.zeros(matrix.shape, dtype=bool)
-    cells[np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices] = 1
+    cells[
+        np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices
+    ] = 1
     return cells
 
 
@@ -76,7 +82,9 @@ def some_exclude(rng, data):
     kind = rng.choice(["default", "seen", None, "matrix"])
     cells = np.zeros(data.shape, dtype=bool)
     if kind == "matrix":
-        cells = np.array([[rng.random() < 0.5 for _ in range(data.n_items)] for _ in cells])
+        cells = np.array(
+            [[rng.random() < 0.5 for _ in range(data.n_items)] for _ in cells]
+        )
         return {"exclude": csr_array(cells.astype(float))}, cells
     if kind is not None:
         cells = stored(data.csr)
@@ -100,7 +108,9 @@ def recommend(rng, model, data):
     given = np.array(users, dtype=np.int64) if not users else given
     if takes_items and rng.random() < 0.5:
         items = [rng.randrange(data.n_items) for _ in range(rng.randint(0, 5))]
-        options["items"] = np.array(items, dtype=np.int64) if rng.random() < 0.6 else items
+        options["items"] = (
+            np.array(items, dtype=np.int64) if rng.random() < 0.6 else items
+        )
     elif rng.random() < 0.15 and not takes_items:
         return absent("recommend(items=)")
     arguments = {"users": given, "k": k, **options}
@@ -154,7 +164,9 @@ def recommend_ids(rng, model, data):
 
     def check(frame):
         columns = ["user", "item", "title", "rank", "score"]
-        wanted = columns if "titles" in options else [c for c in columns if c != "title"]
+        wanted = (
+            columns if "titles" in options else [c for c in columns if c != "title"]
+        )
         if [c for c in frame.columns if c in wanted] != wanted:
             return f"columns {list(frame.columns)}"
         candidates = None
@@ -212,7 +224,9 @@ def recommend_history(rng, model, data):
 def score_history(rng, model, data):
     """Rows of a matrix, some of them odd; repeats are refused (or merged)."""
     dense, _ = history(rng, data.n_items, 2)
-    kind = rng.choice(["repeats", "repeats", "dense", "unsorted", "NaN", "shape", "text"])
+    kind = rng.choice(
+        ["repeats", "repeats", "dense", "unsorted", "NaN", "shape", "text"]
+    )
     X, refuse = csr_array(dense), "must"
     if kind == "repeats":
         i, j = rng.sample(range(data.n_items), 2)
@@ -227,7 +241,9 @@ def score_history(rng, model, data):
         dense[0, 0] = np.nan
         X = csr_array(dense)
     elif kind == "shape":
-        X = rng.choice([csr_array((2, data.n_items + 1)), np.ones(data.n_items), 5, None])
+        X = rng.choice(
+            [csr_array((2, data.n_items + 1)), np.ones(data.n_items), 5, None]
+        )
     else:
         X = rng.choice(["abc", [["a"] * data.n_items]])
 
@@ -265,18 +281,26 @@ def similar_items(rng, model, data):
             if keys != sorted(keys) or row != real + [-1] * (k - len(real)):
                 return f"not in order: {row}, {values}"
         single = model.similar_items(np.array(items[:1]), k)
-        return differ("alone", np.atleast_2d(single.items)[0].tolist(), found[0].tolist())
+        return differ(
+            "alone", np.atleast_2d(single.items)[0].tolist(), found[0].tolist()
+        )
 
     call = lambda: model.similar_items(given, k)  # noqa: E731
     words = ("item", "similar")
-    return Case("similar_items", f"similar_items({given}, {k})", call, check, refuse, words)
+    return Case(
+        "similar_items", f"similar_items({given}, {k})", call, check, refuse, words
+    )
 
 
 def explain(rng, model, data):
     """Where the model says why, the parts add up to the score."""
     if not hasattr(model, "explain"):
         return absent("explain")
-    user, item, k = rng.randrange(data.n_users), rng.randrange(data.n_items), data.n_items
+    user, item, k = (
+        rng.randrange(data.n_users),
+        rng.randrange(data.n_items),
+        data.n_items,
+    )
     arguments, refuse = [user, item, k], "may"
     if rng.random() < 0.3:
         arguments[rng.randrange(3)], refuse = rng.choice([-1, 99.5, "x", None]), "must"
@@ -324,7 +348,9 @@ def save(rng, model, data):
         if kind == "disk full":
             return None
         users = np.arange(data.n_users)
-        return differ("scores", answer.score(users).tolist(), model.score(users).tolist())
+        return differ(
+            "scores", answer.score(users).tolist(), model.score(users).tolist()
+        )
 
     refuse = {"healthy": "never", "disk full": "may"}.get(kind, "must")
     return Case(f"save: {kind}", f"save and load, {kind}", call, check, refuse)

@@ -31,7 +31,9 @@ def make(rng):
     refuse, words = "may", tuple(OPTIONS[name])
     if odd is not None:
         words = (odd,)
-        lenient = odd in ("random_state", "valid") or odd == "ratio" and "cut" in options
+        lenient = (
+            odd in ("random_state", "valid") or odd == "ratio" and "cut" in options
+        )
         refuse = "may" if lenient else "must"
     words += ("time", "rows", "cut", "item", "user", "need", "n_folds")
     if odd is None:
