@@ -1,7 +1,6 @@
 """Rating files in many dialects, with what they say written down beside them.
 
-:func:`draft` makes a healthy file; a function of ``loader_kinds`` then does one unusual
-thing to it and states what may come of that.
+:func:`draft` makes a healthy file; one of ``KINDS`` then does one unusual thing to it.
 """
 
 import bz2
@@ -192,3 +191,16 @@ def merged(rows, how):
         value = {"last": v, "sum": sum(known), "mean": sum(known) / len(known)}[how]
         result[pair] = (value, t)
     return result
+
+
+#: What can be unusual about a file: name -> ``kind(rng, draft)``, which changes the
+#: draft and states what may come of that; it may return a Case of its own instead.
+KINDS = {}
+
+
+def kind(name):
+    def register(function):
+        KINDS[name] = function
+        return function
+
+    return register

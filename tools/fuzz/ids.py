@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fuzz import worlds
-from fuzz.containers import same_id
+from fuzz.constructor import same_id
 from fuzz.core import Case
 from recsys_tutor import data as package
 from recsys_tutor import splits
@@ -102,8 +102,9 @@ def same(a, b):
 def odd_questions(rng):
     data = worlds.ratings(rng, ids=rng.choice(["text", "ints"]))
     question = rng.choice(
-        [None, [[1, 2], [3, 4]], np.zeros((2, 2)), {"a": 1}, [[1], [2, 3]], 5.5, object(),
-         pd.DataFrame({"a": [1]}), [None], [math.nan], {1, 2}, b"abc"]
+        [None, [[1, 2], [3, 4]], np.zeros((2, 2)), {"a": 1}, [[1], [2, 3]], 5.5,
+         object(),          pd.DataFrame({"a": [1]}), [None],
+         [math.nan], {1, 2}, b"abc"]
     )  # fmt: skip
     name = rng.choice(["user_index", "item_index"])
     text = f"{name}({question!r})"
@@ -159,7 +160,7 @@ def round_trip(rng):
 
 
 def relabel(rng):
-    """Other names and another order of the rows: the same scores under the new names."""
+    """Other names, another order of the rows: the same scores under the new names."""
     data = worlds.ratings(rng, least=3)
     users = rng.sample(range(100, 200), data.n_users)
     items = [f"{n:03d}" for n in rng.sample(range(999), data.n_items)]

@@ -13,19 +13,21 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from fuzz import files, loader_kinds
+from fuzz import files, loader_bytes, loader_layout, loader_times, loader_values
 from fuzz.core import Case, close
 from recsys_tutor import datasets
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+#: Their import fills ``files.KINDS``.
+KIND_MODULES = loader_bytes, loader_layout, loader_times, loader_values
 PLAIN = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def make(rng) -> Case:
     draft = files.draft(rng)
     if rng.random() < 0.8:
-        kinds = loader_kinds.KINDS
+        kinds = files.KINDS
         kind = rng.choice(sorted(kinds))
         draft.kind = kind
         other = kinds[kind](rng, draft)

@@ -1,7 +1,7 @@
 """The results files of ``leaderboard.run`` and ``tuning.tune_all``.
 
 A random sequence of calls on a few files: each call's rows must equal a direct
-``measure`` on the data of that call (or be refused), rows of entries that were not named
+``measure`` on the data of that call (or be refused), rows of other entries
 stay, and a write that fails leaves the old file. Fits run in this process where the
 package uses a ``ProcessPoolExecutor`` by that name.
 """

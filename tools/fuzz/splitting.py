@@ -1,4 +1,4 @@
-"""The eight splitters (and carve_validation): a partition of the rows, by a stated rule.
+"""The eight splitters and carve_validation: a partition of the rows by a stated rule.
 
 Oracles are loops over rows. Rows of a part keep the order of the input, except where
 the docstring says otherwise (``k_fold`` with a seed).
