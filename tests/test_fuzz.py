@@ -124,7 +124,7 @@ TEETH = {
     "evaluation": (wrong(evaluate_module.metrics, "auc", off_by(1e-6)), 60),
     "recommend": (wrong(Recommender, "recommend", reversed_lists), 40),
     "ids": (wrong(data.Interactions, "user_index", next_id), 60),
-    "results": (wrong(leaderboard, "load_results", other_metrics), 2),
+    "results": (wrong(leaderboard, "load_results", other_metrics), 1),
 }
 
 
@@ -132,9 +132,10 @@ TEETH = {
 def test_a_wrong_function_is_noticed(target, monkeypatch):
     """The verdict "wrong value", on inputs that are right without the change."""
     patch, inputs = TEETH[target]
-    before = judged(target, inputs)
+    first = 3 if target == "results" else 0  # its inputs take a second each
+    before = judged(target, inputs, first)
     patch(monkeypatch)
-    after = judged(target, inputs)
+    after = judged(target, inputs, first)
     noticed = [
         row
         for fine, row in zip(before, after, strict=True)

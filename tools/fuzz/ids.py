@@ -103,7 +103,7 @@ def odd_questions(rng):
     data = worlds.ratings(rng, ids=rng.choice(["text", "ints"]))
     question = rng.choice(
         [None, [[1, 2], [3, 4]], np.zeros((2, 2)), {"a": 1}, [[1], [2, 3]], 5.5,
-         object(),          pd.DataFrame({"a": [1]}), [None],
+         object(), pd.DataFrame({"a": [1]}), [None],
          [math.nan], {1, 2}, b"abc"]
     )  # fmt: skip
     name = rng.choice(["user_index", "item_index"])
