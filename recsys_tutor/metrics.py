@@ -215,29 +215,32 @@ def auc(
     -----
     Equals the Mann-Whitney statistic. Cost O(B · n_items · log n_items): one sort.
     """
-    scores = _numbers("scores", scores, infinite=True)
-    if scores.ndim != 2:
-        raise ValueError(f"scores must be (B, n_items), got shape {scores.shape}")
+    scores = _numbers("scores", scores, finite=False)
+    if scores.ndim != 2 or np.isnan(scores).any():
+        raise ValueError(
+            f"scores must be (B, n_items) without NaN, got shape {scores.shape} with "
+            f"{int(np.isnan(scores).sum())} NaN"
+        )
     relevant = _as_csr("relevant", relevant, scores.shape)
     ordered = np.array(scores)
     n_users, n_items = scores.shape
+    row, column = _rows(relevant), relevant.indices
     n_excluded = np.zeros(n_users, dtype=np.int64)
     if excluded is not None:
         excluded = _as_csr("excluded", excluded, scores.shape)
         n_excluded = np.diff(excluded.indptr)
         ordered[_rows(excluded), excluded.indices] = -np.inf
+        free = ~np.isin(_keys(relevant), _keys(excluded), assume_unique=True)
+        row, column = row[free], column[free]
     ordered.sort(axis=1)
+    positive = np.split(scores[row, column], np.cumsum(np.bincount(row, None, n_users)))
     result = np.full(n_users, np.nan)
     for u in range(n_users):
-        positive = relevant.indices[relevant.indptr[u] : relevant.indptr[u + 1]]
-        if excluded is not None:
-            seen = excluded.indices[excluded.indptr[u] : excluded.indptr[u + 1]]
-            positive = positive[~np.isin(positive, seen)]
-        n_pos = len(positive)
+        n_pos = len(positive[u])
         n_neg = n_items - n_excluded[u] - n_pos
         if n_pos == 0 or n_neg == 0:
             continue
-        x = np.sort(scores[u, positive])
+        x = np.sort(positive[u])
         below = _below(ordered[u, n_excluded[u] :], x) - _below(x, x)
         result[u] = below.sum() / (n_pos * n_neg)
     return result
@@ -359,11 +362,15 @@ def _rows(matrix) -> np.ndarray:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
+def _keys(matrix) -> np.ndarray:
+    """One number per stored entry, ascending."""
+    return _rows(matrix) * matrix.shape[1] + matrix.indices
+
+
 def _stored(matrix, items) -> tuple[np.ndarray, np.ndarray]:
     """(B, k) bool: is the cell (b, items[b, r]) stored, and (B, k) int: where."""
-    n = matrix.shape[1]
-    keys = _rows(matrix) * n + matrix.indices  # ascending
-    wanted = np.arange(len(items))[:, None] * n + items
+    keys = _keys(matrix)
+    wanted = np.arange(len(items))[:, None] * matrix.shape[1] + items
     at = np.searchsorted(keys, wanted)
     return (np.append(keys, -1)[at] == wanted) & (items >= 0), at
 
@@ -394,8 +401,8 @@ def _unit_rows(features) -> csr_array:
 # -- checks of arguments, shared with evaluate -----------------------------------------
 
 
-def _numbers(name, values, *, infinite=False) -> np.ndarray:
-    """float64 array; refuses text, ragged lists, masked entries, NaN (and infinity)."""
+def _numbers(name, values, *, finite=True) -> np.ndarray:
+    """float64 array; refuses text, ragged lists, masked entries and, asked to, NaN."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries; fill them or leave them out")
     try:
@@ -406,12 +413,11 @@ def _numbers(name, values, *, infinite=False) -> np.ndarray:
         array = array.astype(float, copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be an array of numbers ({error})") from error
-    bad = np.isnan(array) if infinite else ~np.isfinite(array)
+    bad = ~np.isfinite(array) if finite else np.zeros(0, dtype=bool)
     if bad.any():
-        place = [int(n) for n in np.argwhere(bad)[0]]
         raise ValueError(
-            f"{name} must {'not be NaN' if infinite else 'be finite'}, got shape "
-            f"{array.shape} with {int(bad.sum())} bad entries, the first at {place}"
+            f"{name} must be finite, got {array[bad][0]} and the like in "
+            f"{int(bad.sum())} of {array.size} places"
         )
     return array
 
@@ -543,12 +549,7 @@ def _check_features(name, features, n_items=None):
 
 def _pair(name_a, a, name_b, b) -> tuple[np.ndarray, np.ndarray]:
     """Two arrays of numbers whose entries belong together."""
-    both_series = isinstance(a, pd.Series) and isinstance(b, pd.Series)
-    if both_series and len(a) == len(b) and not a.index.equals(b.index):
-        raise ValueError(
-            f"{name_a} and {name_b} are Series with different indices, so their rows "
-            "do not belong together; align them, or pass .to_numpy()"
-        )
+    _check_index_pair(name_a, a, name_b, b)
     a, b = _numbers(name_a, a), _numbers(name_b, b)
     if a.shape != b.shape or a.size == 0:
         raise ValueError(
@@ -556,3 +557,13 @@ def _pair(name_a, a, name_b, b) -> tuple[np.ndarray, np.ndarray]:
             f"{a.shape} and {b.shape}"
         )
     return a, b
+
+
+def _check_index_pair(name_a, a, name_b, b) -> None:
+    """Of two Series, the rows must be those of the same users (or ratings)."""
+    both = isinstance(a, pd.Series) and isinstance(b, pd.Series)
+    if both and len(a) == len(b) and not a.index.equals(b.index):
+        raise ValueError(
+            f"{name_a} and {name_b} are Series with different indices, so their rows "
+            "do not belong together; align them, or pass .to_numpy()"
+        )

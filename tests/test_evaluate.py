@@ -238,8 +238,9 @@ def test_users_without_test_rows_are_left_out_and_counted():
 def test_users_without_recommendations_count_as_zero():
     cells = [(0, i) for i in range(3)] + [(1, 0)]
     test = data_of([(0, 1), (1, 2)], 2, 3)
-    model = Fixed(scores=np.array([[1, 2, 3], [1, 2, 3]])).fit(data_of(cells, 2, 3))
-    got = evaluate(model, test, k=1)
+    train = data_of(cells, 2, 3)
+    model = Fixed(scores=np.array([[1, 2, 3], [1, 2, 3]])).fit(train)
+    got = evaluate(model, test, k=1, exclude=train.csr)
     assert got.loc[0, [*METRICS, "novelty"]].tolist() == [0] * 7
     assert got.loc[1, METRICS].tolist() == [1] * 6
     assert summarize(got)[METRICS].tolist() == [0.5] * 6, "not dropped from the mean"
@@ -284,10 +285,12 @@ def test_batches_change_nothing(batch_size):
 def test_errors_are_explained():
     data = toy().interactions
     model = Popularity().fit(data)
-    other = data_of([(0, 0)], 5, 7)
+    other = replace(data, item_ids=[*data.item_ids, "Gattaca"])
     ratings = BiasModel().fit(data)
     for judge, fitted in ((evaluate, model), (evaluate_ratings, ratings)):
-        with pytest.raises(ValueError, match=r"test has shape \(5, 7\).*on \(5, 6\)"):
+        with pytest.raises(
+            ValueError, match=r"test has shape \(5, 7\) and train \(5, 6\)"
+        ):
             judge(fitted, other)
         with pytest.raises(NotFittedError):
             judge(fitted.clone(), data)
@@ -304,7 +307,7 @@ def test_errors_are_explained():
 
 
 def test_ratings_are_clipped_and_pooled():
-    train = data_of([(0, 0), (1, 1)], 2, 3, value=[3, 3])
+    train = data_of([(0, 0), (1, 1)], 2, 3, value=[1, 5])
     test = data_of([(0, 1), (0, 2), (1, 0)], 2, 3, value=[5, 1, 2])
     model = Fixed(scores=np.array([[3, 7, -2], [2.5, 3, 3]])).fit(train)
     got = evaluate_ratings(model, test)
@@ -331,7 +334,7 @@ class Clock(Fixed):
 
 
 def test_ratings_with_their_own_times():
-    train = data_of([(0, 0), (1, 1)], 2, 3, value=[3, 3])
+    train = data_of([(0, 0), (1, 1)], 2, 3, value=[1, 5])
     test = Interactions(
         [0, 0, 1], [1, 2, 0], [5.0, 1, 2], [7200, 3600, 36000],
         train.user_ids, train.item_ids,
