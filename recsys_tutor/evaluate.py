@@ -376,25 +376,17 @@ def compare(
     check_number("random_state", random_state, low=0, whole=True)
     means, per_user = {}, {}
     for name, fits in _fits(models, splits, progress):
-        frames, seconds = [], []
-        for model, split, spent in fits:
-            frames.append(evaluate(model, split.test, k=k, **options))
-            seconds.append(spent)
-        means[name] = pd.DataFrame([summarize(frame) for frame in frames])
-        means[name]["fit_seconds"] = seconds
-        per_user[name] = (
-            pd.concat([frame[by] for frame in frames]).groupby("user").mean()
-        )
+        means[name], per_user[name] = _over_splits(fits, by, k, options)
     per_user = pd.DataFrame(per_user)
     kept = per_user.dropna()
     if kept.empty:
         raise ValueError(f"by={by!r}: no user has this metric for every model")
+    if columns is None:
+        columns = means[reference].columns.drop("fit_seconds")
     settings = {"n_boot": n_boot, "random_state": random_state}
-    shown = [c for c in means[reference] if c != "fit_seconds"]
-    shown = shown if columns is None else list(columns)
     table = {
         name: {
-            **means[name][shown].mean(),
+            **means[name][list(columns)].mean(),
             "±": _spread(means[name][by], kept[name], settings),
             **_gap(kept[name], kept[reference], settings),
         }
@@ -404,6 +396,16 @@ def compare(
     table.attrs = {"by": by, "k": k, "n_users": len(kept)}
     table.attrs["n_users_undefined"] = len(per_user) - len(kept)
     return table
+
+
+def _over_splits(fits, by, k, options) -> tuple[pd.DataFrame, pd.Series]:
+    """Means of all metrics, a row per split; and the metric ``by`` of every user."""
+    rows, per_user = [], []
+    for model, split, seconds in fits:
+        frame = evaluate(model, split.test, k=k, **options)
+        rows.append({**summarize(frame), "fit_seconds": seconds})
+        per_user.append(frame[by])
+    return pd.DataFrame(rows), pd.concat(per_user).groupby("user").mean()
 
 
 def _spread(means, values, settings) -> float:

@@ -97,7 +97,7 @@ def precision(hits: np.ndarray) -> np.ndarray:
 
 def recall(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Hits / number of relevant items (not truncated at k)."""
-    hits, n_relevant = _check_hits(hits, n_relevant)
+    hits, n_relevant = _check_counted(hits, n_relevant)
     return _divide(hits.sum(axis=1), n_relevant)
 
 
@@ -119,7 +119,7 @@ def ap(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     Its mean over users is MAP. trec_eval divides by *all* relevant items; some
     libraries divide by ``min(k, n_relevant)`` and get larger numbers.
     """
-    hits, n_relevant = _check_hits(hits, n_relevant)
+    hits, n_relevant = _check_counted(hits, n_relevant)
     place = np.arange(1, hits.shape[1] + 1)
     return _divide((hits * np.cumsum(hits, axis=1) / place).sum(axis=1), n_relevant)
 
@@ -131,7 +131,7 @@ def ndcg(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     list, which starts with ``min(k, n_relevant)`` hits. For grades see
     :func:`graded_ndcg`.
     """
-    hits, n_relevant = _check_hits(hits, n_relevant)
+    hits, n_relevant = _check_counted(hits, n_relevant)
     discount = _discount(hits.shape[1])
     ideal = np.concatenate([[0.0], np.cumsum(discount)])
     return _divide(hits @ discount, ideal[np.minimum(n_relevant, hits.shape[1])])
@@ -267,7 +267,7 @@ def novelty(items: np.ndarray, counts: np.ndarray, n_users: int) -> np.ndarray:
     if counts.ndim != 1 or (counts < 0).any() or (counts > n_users).any():
         raise ValueError(
             f"counts must be one number per item, from 0 to n_users = {n_users}, got "
-            f"shape {counts.shape}" + _span(counts)
+            f"shape {counts.shape}, counts" + _span(counts)
         )
     items = _check_lists(items, len(counts))
     surprise = -np.log2(np.maximum(counts, 1) / n_users)
@@ -401,17 +401,26 @@ def _unit_rows(features) -> csr_array:
 # -- checks of arguments, shared with evaluate -----------------------------------------
 
 
-def _numbers(name, values, *, finite=True) -> np.ndarray:
-    """float64 array; refuses text, ragged lists, masked entries and, asked to, NaN."""
-    if np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked entries; fill them or leave them out")
+def _array(name, values) -> np.ndarray:
+    """Any array; refuses ragged lists, masked entries and sparse arrays."""
+    if np.ma.is_masked(values) or issparse(values):
+        what = "is sparse" if issparse(values) else "has masked entries"
+        raise ValueError(f"{name} must be a plain array; this one {what}")
     try:
-        array = np.asarray(values)
-        text = array.dtype.kind == "O" and any(isinstance(x, str) for x in array.flat)
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, not ragged ({error})") from error
+
+
+def _numbers(name, values, *, finite=True) -> np.ndarray:
+    """float64 array; refuses text and, asked to, NaN and infinity."""
+    array = _array(name, values)
+    text = array.dtype.kind == "O" and any(isinstance(x, str) for x in array.flat)
+    try:
         if array.dtype.kind not in "biufO" or text:
             raise TypeError(f"found {'text' if text else array.dtype}")
         array = array.astype(float, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be an array of numbers ({error})") from error
     bad = ~np.isfinite(array) if finite else np.zeros(0, dtype=bool)
     if bad.any():
@@ -424,18 +433,18 @@ def _numbers(name, values, *, finite=True) -> np.ndarray:
 
 def _whole_numbers(name, values) -> np.ndarray:
     """int64 array; whole numbers stored as floats are taken, booleans are not."""
-    array = np.asarray(values) if not np.ma.is_masked(values) else None
-    if array is None or array.dtype.kind not in "iu" or array.dtype == np.uint64:
-        if array is not None and array.dtype == bool:
-            raise ValueError(f"{name} must be whole numbers, got booleans")
-        array = _numbers(name, values)
+    array = _array(name, values)
+    if array.dtype == bool:
+        raise ValueError(f"{name} must be whole numbers, got booleans")
+    if array.dtype.kind not in "iu" or array.dtype == np.uint64:
+        array = _numbers(name, array)
         if (array != np.floor(array)).any() or (np.abs(array) >= 2.0**63).any():
-            raise ValueError(f"{name} must be whole numbers" + _span(array))
+            raise ValueError(f"{name} must be whole numbers, got some" + _span(array))
     return array.astype(np.int64, copy=False)
 
 
 def _span(array) -> str:
-    return f" with values {array.min():g} to {array.max():g}" if array.size else ""
+    return f" from {array.min():g} to {array.max():g}" if array.size else ""
 
 
 def _check_items(items, n_items) -> np.ndarray:
@@ -470,24 +479,28 @@ def _check_lists(items, n_items) -> np.ndarray:
     return items
 
 
-def _check_hits(hits, n_relevant=None):
-    """(B, k) bool and, if asked for, (B,) int64 with at least the hits of each list."""
-    hits = np.asarray(hits) if not issparse(hits) else hits
-    if issparse(hits) or hits.ndim != 2 or hits.shape[1] == 0:
+def _check_hits(hits) -> np.ndarray:
+    """(B, k) bool, k >= 1."""
+    hits = _array("hits", hits)
+    if hits.ndim != 2 or hits.shape[1] == 0:
         raise ValueError(
-            f"hits must be a (B, k) array with k >= 1, got {type(hits).__name__} of "
-            f"shape {hits.shape}; make it with hit_matrix"
+            f"hits must be a (B, k) array with k >= 1, got shape {hits.shape}; make it "
+            "with hit_matrix"
         )
-    if hits.dtype != bool:
-        values = _numbers("hits", hits)
-        if not np.isin(values, (0, 1)).all():
-            raise ValueError(
-                f"hits must be True or False{_span(values)}; for grades use "
-                "graded_ndcg(items, grades)"
-            )
-        hits = values == 1
-    if n_relevant is None:
+    if hits.dtype == bool:
         return hits
+    values = _numbers("hits", hits)
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            f"hits must be True or False, got numbers{_span(values)}; for grades use "
+            "graded_ndcg(items, grades)"
+        )
+    return values == 1
+
+
+def _check_counted(hits, n_relevant) -> tuple[np.ndarray, np.ndarray]:
+    """(B, k) bool and (B,) int64, at least the hits of each list."""
+    hits = _check_hits(hits)
     n_relevant = _whole_numbers("n_relevant", n_relevant)
     if n_relevant.shape != (len(hits),):
         raise ValueError(
@@ -495,8 +508,8 @@ def _check_hits(hits, n_relevant=None):
             f"{n_relevant.shape}"
         )
     short = n_relevant < hits.sum(axis=1)
-    if short.any() or (n_relevant < 0).any():
-        b = int(np.argmax(short | (n_relevant < 0)))
+    if short.any():
+        b = int(np.argmax(short))
         raise ValueError(
             f"n_relevant is {int(n_relevant[b])} for list {b}, which has "
             f"{int(hits[b].sum())} hits; it counts all relevant items of the user"
@@ -530,7 +543,7 @@ def _check_grades(grades) -> csr_array:
         )
     data = _numbers("grades", csr.data)
     if (data < 0).any():
-        raise ValueError(f"grades must not be negative, got{_span(data)}")
+        raise ValueError(f"grades must not be negative, got some{_span(data)}")
     return csr_array((data, csr.indices, csr.indptr), shape=csr.shape)
 
 
