@@ -456,8 +456,8 @@ def compare_ratings(
     scores = {}
     for name, fits in _fits(models, folds, progress):
         rows = []
-        for n, (model, fold, _) in enumerate(fits):
-            f = evaluate_ratings(model, fold.test, clip=ranges[n])
+        for model, fold, _ in fits:
+            f = evaluate_ratings(model, fold.test, clip=clip)
             errors = [error(f.rating, f.prediction) for error in _ERRORS.values()]
             rows.append(errors)
         scores[name] = pd.DataFrame(rows, columns=list(_ERRORS))

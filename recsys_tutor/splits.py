@@ -296,18 +296,16 @@ def _check_same_ids(train, test, name="test") -> None:
         where = _first_difference(a, b)
         if where is None:
             continue
-        both = len(a) > where < len(b)
-        what = (
-            f"{axis} index {where} is {_show(b[where])} in {name} but "
-            f"{_show(a[where])} in train"
-            if both
-            else f"{name} has {len(b)} {axis}s, train {len(a)}"
-        )
+        what = f"{name} has shape {test.shape} and train {train.shape}"
+        if len(a) > where < len(b):
+            what = (
+                f"{axis} index {where} is {_show(b[where])} in {name} but "
+                f"{_show(a[where])} in train"
+            )
         raise ValueError(
-            f"{name} has shape {test.shape} and train {train.shape}, and they do not "
-            f"number the same {axis}s: {what}. Split one Interactions with "
-            "recsys_tutor.splits or subset, or number both parts alike: "
-            "Interactions.from_frame(df, user_ids=train.user_ids, "
+            f"{name} and train do not number the same {axis}s: {what}. Split one "
+            "Interactions with recsys_tutor.splits or subset, or number both parts "
+            "alike: Interactions.from_frame(df, user_ids=train.user_ids, "
             "item_ids=train.item_ids)"
         )
 
