@@ -9,15 +9,25 @@ Chapter: 02 Evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from recsys_tutor import metrics
-from recsys_tutor.base import Recommender, check_number, mask_items, top_k
+from recsys_tutor.base import (
+    Recommender,
+    _check_random_state,
+    check_number,
+    mask_items,
+    top_k,
+)
 from recsys_tutor.data import Interactions, Split
+from recsys_tutor.splits import _check_data, _check_same_ids, _check_split, _kind
 
 __all__ = [
     "Interval",
@@ -32,6 +42,8 @@ __all__ = [
 ]
 
 _CELLS_PER_BATCH = 2**23  # 64 MB per float64 array of scores
+_PER_USER = ("precision", "recall", "ndcg", "ap", "mrr", "hit", "auc", "novelty")
+_ERRORS = {"rmse": metrics.rmse, "mae": metrics.mae}
 
 
 def evaluate(
@@ -41,7 +53,7 @@ def evaluate(
     k: int = 10,
     exclude="seen",
     threshold: float | None = None,
-    item_features: np.ndarray | None = None,
+    item_features=None,
     batch_size: int | None = None,
 ) -> pd.DataFrame:
     """Rank all items for every user with test rows.
@@ -51,14 +63,15 @@ def evaluate(
     model : Recommender
         Fitted; its training data give the popularity for ``novelty``.
     test : Interactions
-        Same shape as the training data.
+        Of the same users and items as the training data, numbered in the same way.
     k : int
         Length of the lists.
     exclude : "seen", None or csr_array
-        As in :meth:`~recsys_tutor.base.Recommender.recommend`.
+        As in :meth:`~recsys_tutor.base.Recommender.recommend`. A matrix is taken at its
+        word: relevant items in it can never be recommended and count as missed.
     threshold : float, optional
         Only test rows with ``value >= threshold`` are relevant; default: every row.
-    item_features : (n_items, d) array, optional
+    item_features : (n_items, d) array or sparse array, optional
         Adds the column ``diversity``.
     batch_size : int, optional
         Users scored at once; the default keeps one score array at 64 MB.
@@ -68,42 +81,35 @@ def evaluate(
     DataFrame
         Indexed by user index. Columns precision, recall, ndcg, ap, mrr, hit, auc,
         novelty, (diversity,) n_relevant. A user without recommendations counts as 0.
+        ``auc`` is NaN for a user whose candidates are all relevant, or none of them.
         ``attrs`` holds what concerns all lists together: coverage, gini, k,
         ``n_users_without_test`` (users left out because they have nothing relevant).
 
     Raises
     ------
+    TypeError
+        ``model`` is no Recommender or ``test`` no Interactions (``split.valid`` is None
+        unless a validation part was carved).
     ValueError
-        ``test`` has another shape than the training data, or nothing is relevant.
+        ``test`` numbers other users or items than the training data; nothing is
+        relevant; with ``exclude="seen"``, a relevant test row is a training row too: it
+        could never be recommended, and a split gone wrong would pass for a weak model.
+        To look at the error on the training part itself say ``exclude=None``. Or
+        another argument is out of its range.
     """
-    _check_test(model, test)
-    if batch_size is not None:
-        check_number("batch_size", batch_size, low=1, whole=True)
-    relevant = test.binarize(threshold).csr
+    _check_model(model, test, "evaluate")
+    relevant, item_features = _check_ranking(
+        model.train_, test, k, exclude, threshold, item_features, batch_size
+    )
     n_relevant = np.diff(relevant.indptr)
     users = np.flatnonzero(n_relevant)
-    if len(users) == 0:
-        raise ValueError("no test row is relevant; lower the threshold")
     excluded = model.excluded(exclude)
-    counts = np.bincount(model.train_.item, minlength=model.n_items_)
     batch_size = batch_size or max(1, _CELLS_PER_BATCH // model.n_items_)
     parts, lists = [], []
     for start in range(0, len(users), batch_size):
         batch = users[start : start + batch_size]
-        scores = model.score(batch)
         rows = None if excluded is None else excluded[batch]
-        items = top_k(scores if rows is None else mask_items(scores, rows), k).items
-        hits = metrics.hit_matrix(items, relevant[batch])
-        part = {
-            "precision": metrics.precision(hits),
-            "recall": metrics.recall(hits, n_relevant[batch]),
-            "ndcg": metrics.ndcg(hits, n_relevant[batch]),
-            "ap": metrics.ap(hits, n_relevant[batch]),
-            "mrr": metrics.mrr(hits),
-            "hit": metrics.hit(hits),
-            "auc": metrics.auc(scores, relevant[batch], rows),
-            "novelty": metrics.novelty(items, counts, model.n_users_),
-        }
+        part, items = _rank(model, batch, relevant[batch], rows, k)
         if item_features is not None:
             part["diversity"] = metrics.diversity(items, item_features)
         parts.append(pd.DataFrame(part, index=batch))
@@ -121,32 +127,88 @@ def evaluate(
     return result
 
 
+def _rank(model, users, relevant, excluded, k) -> tuple[dict, np.ndarray]:
+    """The metrics of some users, one array each, and their lists."""
+    scores = model.score(users)
+    masked = scores if excluded is None else mask_items(scores, excluded)
+    items = top_k(masked, k).items
+    hits = metrics.hit_matrix(items, relevant)
+    n_relevant = np.diff(relevant.indptr)
+    counts = np.bincount(model.train_.item, minlength=model.n_items_)
+    values = {
+        "precision": metrics.precision(hits),
+        "recall": metrics.recall(hits, n_relevant),
+        "ndcg": metrics.ndcg(hits, n_relevant),
+        "ap": metrics.ap(hits, n_relevant),
+        "mrr": metrics.mrr(hits),
+        "hit": metrics.hit(hits),
+        "auc": metrics.auc(scores, relevant, excluded),
+        "novelty": metrics.novelty(items, counts, model.n_users_),
+    }
+    return values, items
+
+
 def summarize(per_user: pd.DataFrame) -> pd.Series:
-    """Mean over users of each metric, with coverage and gini of all lists."""
-    means = per_user.drop(columns="n_relevant").mean()
-    return pd.concat([means, pd.Series(per_user.attrs)[["coverage", "gini"]]])
+    """Mean over users of each metric, with coverage and gini of all lists.
+
+    ``per_user`` is what :func:`evaluate` returns. A user whose AUC is NaN is left out
+    of the mean AUC only. Of a frame with fewer rows (some users of it) the means are
+    those of its users; coverage and gini stay those of **all** lists, because they
+    belong to the lists together and were computed in :func:`evaluate`.
+    """
+    if not isinstance(per_user, pd.DataFrame):
+        raise TypeError(
+            f"summarize expects the frame of evaluate, got {_kind(per_user)}"
+        )
+    known = "n_relevant" in per_user and {"coverage", "gini"} <= set(per_user.attrs)
+    values = per_user.drop(columns="n_relevant", errors="ignore")
+    if not known or len(values.select_dtypes("number").columns) < values.shape[1]:
+        raise ValueError(
+            "summarize expects the frame of evaluate with its attrs; this one has "
+            f"columns {list(per_user)} and attrs {sorted(map(str, per_user.attrs))}"
+        )
+    return pd.concat([values.mean(), pd.Series(per_user.attrs)[["coverage", "gini"]]])
 
 
 def evaluate_ratings(
     model: Recommender,
     test: Interactions,
     *,
-    clip: tuple[float, float] | None = (1.0, 5.0),
+    clip: str | tuple[float, float] | None = "train",
     own_time: bool = False,
 ) -> pd.DataFrame:
     """Predicted and true ratings, one row per test rating.
 
-    ``own_time`` tells a model that uses it when each test rating was given: more than
-    is known when a prediction is asked for (chapter 10).
+    Parameters
+    ----------
+    model : Recommender
+        Fitted, one that predicts ratings.
+    test : Interactions
+        Of the same users and items as the training data, numbered in the same way.
+    clip : "train", None or (low, high)
+        Range that predictions are cut to. "train": from the smallest to the largest
+        value of the training data, (1, 5) on MovieLens; the test part is not looked at.
+        None: predictions as they are. Two numbers, ``low < high``: the known scale.
+    own_time : bool
+        Tells a model that uses it when each test rating was given: more than is known
+        when a prediction is asked for (chapter 10).
 
     Returns
     -------
     DataFrame
-        Columns user, item (indices), rating, prediction (clipped unless ``clip`` is
-        None). ``metrics.rmse(f.rating, f.prediction)`` is the RMSE of the book: over
-        all ratings at once, never a mean of batch or user RMSEs.
+        Columns user, item (indices), rating, prediction. ``metrics.rmse(f.rating,
+        f.prediction)`` is the RMSE of the book: over all ratings at once, never a mean
+        of batch or user RMSEs. ``attrs["clip"]`` is the range used, (low, high), or
+        None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`evaluate` for the model and the ids of the test part; ``clip`` is none
+        of the three.
     """
-    _check_test(model, test)
+    _check_model(model, test, "evaluate_ratings")
+    clip = _clip_range(clip, model.train_)
     if own_time and test.time is None:
         raise ValueError("own_time=True needs the times of the test ratings, got none")
     time = test.time if own_time else None
@@ -154,7 +216,9 @@ def evaluate_ratings(
     if clip is not None:
         prediction = np.clip(prediction, *clip)
     columns = {"user": test.user, "item": test.item, "rating": test.value}
-    return pd.DataFrame({**columns, "prediction": prediction})
+    frame = pd.DataFrame({**columns, "prediction": prediction})
+    frame.attrs = {"clip": clip}
+    return frame
 
 
 def title_lists(
@@ -164,7 +228,8 @@ def title_lists(
 
     Parameters
     ----------
-    users : user indices
+    users : (B,) int
+        User **indices**, each once; ``train.user_index(ids)`` gives them.
     titles : (n_items,) titles in the order of item indices
 
     Returns
@@ -172,10 +237,20 @@ def title_lists(
     DataFrame
         Index "place" 1..k; one column per user, named by the user's id.
     """
+    _check_fitted_model(model, "title_lists")
+    check_number("k", k, low=1, whole=True)
     titles = np.asarray(titles, dtype=object)
-    lists = model.recommend(np.asarray(users), k).items
+    if titles.ndim != 1:
+        raise ValueError(
+            f"titles must be one title per item, got shape {titles.shape}; of a frame "
+            "pass one column"
+        )
     if len(titles) != model.n_items_:
         raise ValueError(f"got {len(titles)} titles for {model.n_items_} items")
+    users = np.asarray(users)
+    if users.ndim == 1 and len(np.unique(users)) < len(users):
+        raise ValueError(f"users must be given once each, got {users.tolist()}")
+    lists = model.recommend(users, k).items
     columns = {
         model.train_.user_ids[u]: np.where(row >= 0, titles[row], "")
         for u, row in zip(users, lists, strict=True)
@@ -200,15 +275,22 @@ def bootstrap(
 ) -> Interval:
     """Percentile bootstrap of a mean: resample the entries (users) with replacement.
 
-    Cost O(n_boot · n), in blocks of bounded memory.
+    ``values`` (n,) are finite; NaN (users without AUC) is refused, because leaving
+    users out is a decision to state. One value gives an interval of width 0.
+    ``random_state`` is an int or a Generator. Cost O(n_boot · n), in blocks of bounded
+    memory.
     """
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
+    values = metrics._numbers("values", values, finite=False)
+    bad = ~np.isfinite(values)
+    if values.ndim != 1 or len(values) == 0 or bad.any():
         raise ValueError(
-            f"values must be finite, 1-D and not empty, got shape {values.shape}"
+            "values must be finite, 1-D and not empty, got shape "
+            f"{values.shape} with {int(bad.sum())} not finite; leave users without a "
+            "value out first, and say so"
         )
     check_number("n_boot", n_boot, low=1, whole=True)
     check_number("level", level, low=0, high=1, strict=True)
+    _check_random_state(random_state)
     rng = np.random.default_rng(random_state)
     block = max(1, 2**22 // len(values))
     means = []
@@ -221,8 +303,14 @@ def bootstrap(
 
 
 def paired_bootstrap(a: np.ndarray, b: np.ndarray, **options) -> Interval:
-    """Interval of ``mean(a - b)``; ``a[n]`` and ``b[n]`` belong to the same user."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
+    """Interval of ``mean(a - b)``; ``a[n]`` and ``b[n]`` belong to the same user.
+
+    Two Series must have one index, so that the same users stand in the same rows.
+    ``options`` as in :func:`bootstrap`.
+    """
+    metrics._check_index_pair("a", a, "b", b)
+    a = metrics._numbers("a", a, finite=False)
+    b = metrics._numbers("b", b, finite=False)
     if a.shape != b.shape:
         raise ValueError(f"a and b must pair up, got shapes {a.shape} and {b.shape}")
     return bootstrap(a - b, **options)
@@ -234,26 +322,36 @@ def compare(
     *,
     reference: str | None = None,
     by: str = "ndcg",
+    columns: Sequence[str] | None = None,
     k: int = 10,
     n_boot: int = 2000,
     random_state: int = 0,
+    progress: bool = False,
     **options,
 ) -> pd.DataFrame:
     """Fit every model on every split and put the test scores side by side.
 
     Parameters
     ----------
-    models : dict of name -> unfitted Recommender
-        Cloned before fitting.
+    models : dict of name -> Recommender
+        Cloned before fitting; those given are left alone.
     splits : Split or sequence of Split
         One split: ``±`` is half the 95 % bootstrap interval over its users. Several:
         ``±`` is the standard deviation of the means over the splits.
     reference : str, optional
         Model that the differences refer to; default: the first.
     by : str
-        Metric of the ``±`` and the difference columns.
+        Metric of the ``±`` and the difference columns: a column of :func:`evaluate`.
+    columns : sequence of str, optional
+        Metric columns of the table, in this order; default: all that :func:`evaluate`
+        gives, coverage and gini. "fit_seconds", the mean wall time of a fit, is there
+        only if named, because it is another number in every run.
+    random_state : int
+        Seed of the bootstrap; the same resamples for every model.
+    progress : bool
+        Draw a bar over models x splits (on stderr).
     options
-        Passed to :func:`evaluate`.
+        Passed to :func:`evaluate`: exclude, threshold, item_features, batch_size.
 
     Returns
     -------
@@ -261,36 +359,66 @@ def compare(
         A row per model in the given order; a column per metric (mean over splits),
         then ``±``, ``difference`` (to the reference, same users), ``low`` and ``high``
         (its paired 95 % bootstrap interval; a user's differences are averaged over the
-        splits first).
+        splits first). A user without the metric ``by`` (AUC can be undefined) for any
+        of the models is left out of these four; ``attrs["n_users"]`` and
+        ``attrs["n_users_undefined"]`` count both kinds.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        Before anything is fitted: for what :func:`evaluate` would refuse, an unknown
+        metric, option or reference, models or splits of another kind.
     """
-    splits = [splits] if isinstance(splits, Split) else list(splits)
+    splits = _check_comparison("compare", models, splits)
     reference = _reference(models, reference)
+    _check_options(splits, k, by, columns, options)
+    check_number("n_boot", n_boot, low=1, whole=True)
+    check_number("random_state", random_state, low=0, whole=True)
     means, per_user = {}, {}
-    for name, model in models.items():
-        frames = [
-            evaluate(model.clone().fit(s.train), s.test, k=k, **options) for s in splits
-        ]
-        means[name] = pd.DataFrame([summarize(frame) for frame in frames])
-        per_user[name] = (
-            pd.concat([frame[by] for frame in frames]).groupby("user").mean()
-        )
-    rows = {}
-    for name in models:
-        settings = {"n_boot": n_boot, "random_state": random_state}
-        if len(splits) > 1:
-            spread = means[name][by].std()
-        else:
-            interval = bootstrap(per_user[name], **settings)
-            spread = (interval.high - interval.low) / 2
-        gap = paired_bootstrap(per_user[name], per_user[reference], **settings)
-        rows[name] = {
-            **means[name].mean(),
-            "±": spread,
-            "difference": gap.mean,
-            "low": gap.low,
-            "high": gap.high,
+    for name, fits in _fits(models, splits, progress):
+        means[name], per_user[name] = _over_splits(fits, by, k, options)
+    per_user = pd.DataFrame(per_user)
+    kept = per_user.dropna()
+    if kept.empty:
+        raise ValueError(f"by={by!r}: no user has this metric for every model")
+    if columns is None:
+        columns = means[reference].columns.drop("fit_seconds")
+    settings = {"n_boot": n_boot, "random_state": random_state}
+    table = {
+        name: {
+            **means[name][list(columns)].mean(),
+            "±": _spread(means[name][by], kept[name], settings),
+            **_gap(kept[name], kept[reference], settings),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+        for name in models
+    }
+    table = pd.DataFrame.from_dict(table, orient="index")
+    table.attrs = {"by": by, "k": k, "n_users": len(kept)}
+    table.attrs["n_users_undefined"] = len(per_user) - len(kept)
+    return table
+
+
+def _over_splits(fits, by, k, options) -> tuple[pd.DataFrame, pd.Series]:
+    """Means of all metrics, a row per split; and the metric ``by`` of every user."""
+    rows, per_user = [], []
+    for model, split, seconds in fits:
+        frame = evaluate(model, split.test, k=k, **options)
+        rows.append({**summarize(frame), "fit_seconds": seconds})
+        per_user.append(frame[by])
+    return pd.DataFrame(rows), pd.concat(per_user).groupby("user").mean()
+
+
+def _spread(means, values, settings) -> float:
+    """Standard deviation over splits; of one split, half the interval over users."""
+    if len(means) > 1:
+        return means.std()
+    interval = bootstrap(values, **settings)
+    return (interval.high - interval.low) / 2
+
+
+def _gap(values, reference, settings) -> dict:
+    gap = paired_bootstrap(values, reference, **settings)
+    return {"difference": gap.mean, "low": gap.low, "high": gap.high}
 
 
 def compare_ratings(
@@ -298,9 +426,18 @@ def compare_ratings(
     folds: Split | Sequence[Split],
     *,
     reference: str | None = None,
-    clip: tuple[float, float] | None = (1.0, 5.0),
+    clip: str | tuple[float, float] | None = "train",
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Cross-validated rating error of several models on the same folds.
+
+    Parameters
+    ----------
+    models, folds, reference, progress
+        As in :func:`compare`.
+    clip : "train", None or (low, high)
+        As in :func:`evaluate_ratings`; "train" is the range of each fold's own training
+        part, the same for all models.
 
     Returns
     -------
@@ -308,21 +445,22 @@ def compare_ratings(
         A row per model: ``rmse``, ``mae`` (means over the folds), ``±`` (standard
         deviation of the RMSE over the folds), ``difference`` (mean paired difference of
         the RMSE to the reference) and ``± difference`` (its standard deviation).
+        ``attrs["clip"]`` lists the range used in each fold.
     """
-    folds = [folds] if isinstance(folds, Split) else list(folds)
+    folds = _check_comparison("compare_ratings", models, folds)
     reference = _reference(models, reference)
+    for n, fold in enumerate(folds):
+        if len(fold.test) == 0:
+            raise ValueError(f"the test part of fold {n} has no rows")
+    ranges = [_clip_range(clip, fold.train) for fold in folds]
     scores = {}
-    for name, model in models.items():
-        frames = [
-            evaluate_ratings(model.clone().fit(f.train), f.test, clip=clip)
-            for f in folds
-        ]
-        scores[name] = pd.DataFrame(
-            {
-                "rmse": [metrics.rmse(f.rating, f.prediction) for f in frames],
-                "mae": [metrics.mae(f.rating, f.prediction) for f in frames],
-            }
-        )
+    for name, fits in _fits(models, folds, progress):
+        rows = []
+        for model, fold, _ in fits:
+            f = evaluate_ratings(model, fold.test, clip=clip)
+            errors = [error(f.rating, f.prediction) for error in _ERRORS.values()]
+            rows.append(errors)
+        scores[name] = pd.DataFrame(rows, columns=list(_ERRORS))
     rows = {}
     for name, score in scores.items():
         gap = score.rmse - scores[reference].rmse
@@ -332,17 +470,160 @@ def compare_ratings(
             "difference": gap.mean(),
             "± difference": gap.std(),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.attrs = {"clip": ranges}
+    return table
 
 
-def _check_test(model, test) -> None:
-    model._check_fitted()
-    shape = (model.n_users_, model.n_items_)
-    if test.shape != shape:
-        raise ValueError(
-            f"test has shape {test.shape}, the model was trained on {shape}; split "
-            "with recsys_tutor.splits or Interactions.subset, which keep the shape"
+def _fits(models, splits, progress):
+    """``(name, iterator of (fitted clone, split, seconds))`` for every model."""
+    bar = None
+    if progress:
+        from tqdm.auto import tqdm
+
+        bar = tqdm(total=len(models) * len(splits), unit="fit")
+
+    def fit_each(name, model):
+        for split in splits:
+            if bar is not None:
+                bar.set_postfix_str(str(name))
+            started = perf_counter()
+            fitted = model.clone().fit(split.train)
+            yield fitted, split, perf_counter() - started
+            if bar is not None:
+                bar.update()
+
+    try:
+        for name, model in models.items():
+            yield name, fit_each(name, model)
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+# -- checks of arguments ---------------------------------------------------------------
+
+
+def _check_fitted_model(model, function) -> None:
+    if not isinstance(model, Recommender):
+        raise TypeError(
+            f"{function} expects a fitted Recommender as model, got {_kind(model)}"
         )
+    model._check_fitted()
+
+
+def _check_model(model, test, function) -> None:
+    _check_fitted_model(model, function)
+    _check_data(function, test, "test")
+    _check_same_ids(model.train_, test)
+
+
+def _check_ranking(
+    train, test, k, exclude, threshold, item_features, batch_size
+) -> tuple[csr_array, object]:
+    """The matrix of relevant cells and the item features, all arguments checked."""
+    check_number("k", k, low=1, whole=True)
+    if threshold is not None:
+        check_number("threshold", threshold)
+    if batch_size is not None:
+        check_number("batch_size", batch_size, low=1, whole=True)
+    if item_features is not None:
+        item_features = metrics._check_features(
+            "item_features", item_features, train.n_items
+        )
+    chosen = test.binarize(threshold)
+    if len(chosen) == 0:
+        raise ValueError(
+            "no test row is relevant; lower the threshold"
+            if len(test)
+            else "no test row is relevant: test has no rows"
+        )
+    if isinstance(exclude, str) and exclude == "seen":
+        _check_disjoint(train, chosen)
+    return chosen.csr, item_features
+
+
+def _check_disjoint(train, test) -> None:
+    keys = [part.user * part.n_items + part.item for part in (train, test)]
+    both = int(np.isin(keys[1], keys[0]).sum())
+    if both:
+        raise ValueError(
+            f"{both} of {len(test)} relevant test rows are training rows too; with "
+            "exclude='seen' they can never be recommended. Mend the split, or pass "
+            "exclude=None to rank the training items as well"
+        )
+
+
+def _clip_range(clip, train) -> tuple[float, float] | None:
+    if clip is None:
+        return None
+    if isinstance(clip, str) and clip == "train":
+        return float(train.value.min()), float(train.value.max())
+    bounds = None if isinstance(clip, str) else clip
+    try:
+        low, high = bounds
+        check_number("low", low)
+        check_number("high", high)
+        good = low < high
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError(
+            "clip must be 'train', None or two finite numbers (low, high) with low < "
+            f"high, got {clip!r}"
+        )
+    return float(low), float(high)
+
+
+def _check_comparison(function, models, splits) -> list[Split]:
+    """Named models and splits whose parts belong together, as a list of splits."""
+    if not isinstance(models, Mapping):
+        raise TypeError(
+            f"{function} expects models as a dict of name -> model, got {_kind(models)}"
+        )
+    for name, model in models.items():
+        if not isinstance(model, Recommender):
+            raise TypeError(
+                f"models[{name!r}] must be a Recommender, to be cloned and fitted, got "
+                f"{_kind(model)}"
+            )
+    if isinstance(splits, Split) or not isinstance(splits, Iterable):
+        splits = [splits]
+    splits = list(splits)
+    if not splits:
+        raise ValueError(f"{function} needs at least one split")
+    for split in splits:
+        _check_split(function, split, "train", "test")
+        _check_same_ids(split.train, split.test)
+    return splits
+
+
+def _check_options(splits, k, by, columns, options) -> None:
+    """What :func:`evaluate` would refuse, before the first fit."""
+    defaults = {
+        name: p.default
+        for name, p in signature(evaluate).parameters.items()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    unknown = [name for name in options if name not in defaults]
+    if unknown:
+        raise TypeError(
+            f"compare knows no option {unknown[0]!r}; evaluate takes {list(defaults)}"
+        )
+    per_user = list(_PER_USER)
+    if options.get("item_features") is not None:
+        per_user.append("diversity")
+    if by not in per_user:
+        raise ValueError(f"by must be one of {per_user}, got {by!r}")
+    shown = [*per_user, "coverage", "gini", "fit_seconds"]
+    if columns is not None:
+        bad = isinstance(columns, str) or [c for c in columns if c not in shown]
+        if bad or len(set(columns)) < len(columns):
+            raise ValueError(
+                f"columns must be a list of some of {shown}, got {columns!r}"
+            )
+    for split in splits:
+        _check_ranking(split.train, split.test, **{**defaults, **options, "k": k})
 
 
 def _reference(models, reference):

@@ -41,6 +41,17 @@ def list_metrics(items, relevant, k):
     }
 
 
+def graded_ndcg(items, grades, k, gain):
+    """One list by the definition; ``gain`` is a function of a grade."""
+    listed = [gain(grades[i]) if i >= 0 else 0.0 for i in items][:k]
+    best = sorted((gain(g) for g in grades), reverse=True)[:k]
+    dcg, ideal = (
+        math.fsum(g / math.log(place + 1, 2) for place, g in enumerate(gains, 1))
+        for gains in (listed, best)
+    )
+    return dcg / ideal if ideal else math.nan
+
+
 def auc(scores, positives, negatives):
     """Share of (positive, negative) pairs in the right order; a tie is half."""
     won = Fraction(0)

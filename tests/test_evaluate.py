@@ -10,6 +10,8 @@ import numpy as np
 import oracles
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
@@ -17,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from recsys_tutor import splits
 from recsys_tutor.base import NotFittedError, Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
-from recsys_tutor.data import Interactions, Split
+from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.evaluate import (
     Interval,
     bootstrap,
@@ -238,8 +240,9 @@ def test_users_without_test_rows_are_left_out_and_counted():
 def test_users_without_recommendations_count_as_zero():
     cells = [(0, i) for i in range(3)] + [(1, 0)]
     test = data_of([(0, 1), (1, 2)], 2, 3)
-    model = Fixed(scores=np.array([[1, 2, 3], [1, 2, 3]])).fit(data_of(cells, 2, 3))
-    got = evaluate(model, test, k=1)
+    train = data_of(cells, 2, 3)
+    model = Fixed(scores=np.array([[1, 2, 3], [1, 2, 3]])).fit(train)
+    got = evaluate(model, test, k=1, exclude=train.csr)
     assert got.loc[0, [*METRICS, "novelty"]].tolist() == [0] * 7
     assert got.loc[1, METRICS].tolist() == [1] * 6
     assert summarize(got)[METRICS].tolist() == [0.5] * 6, "not dropped from the mean"
@@ -284,10 +287,12 @@ def test_batches_change_nothing(batch_size):
 def test_errors_are_explained():
     data = toy().interactions
     model = Popularity().fit(data)
-    other = data_of([(0, 0)], 5, 7)
+    other = replace(data, item_ids=[*data.item_ids, "Gattaca"])
     ratings = BiasModel().fit(data)
     for judge, fitted in ((evaluate, model), (evaluate_ratings, ratings)):
-        with pytest.raises(ValueError, match=r"test has shape \(5, 7\).*on \(5, 6\)"):
+        with pytest.raises(
+            ValueError, match=r"test has shape \(5, 7\) and train \(5, 6\)"
+        ):
             judge(fitted, other)
         with pytest.raises(NotFittedError):
             judge(fitted.clone(), data)
@@ -304,7 +309,7 @@ def test_errors_are_explained():
 
 
 def test_ratings_are_clipped_and_pooled():
-    train = data_of([(0, 0), (1, 1)], 2, 3, value=[3, 3])
+    train = data_of([(0, 0), (1, 1)], 2, 3, value=[1, 5])
     test = data_of([(0, 1), (0, 2), (1, 0)], 2, 3, value=[5, 1, 2])
     model = Fixed(scores=np.array([[3, 7, -2], [2.5, 3, 3]])).fit(train)
     got = evaluate_ratings(model, test)
@@ -331,7 +336,7 @@ class Clock(Fixed):
 
 
 def test_ratings_with_their_own_times():
-    train = data_of([(0, 0), (1, 1)], 2, 3, value=[3, 3])
+    train = data_of([(0, 0), (1, 1)], 2, 3, value=[1, 5])
     test = Interactions(
         [0, 0, 1], [1, 2, 0], [5.0, 1, 2], [7200, 3600, 36000],
         train.user_ids, train.item_ids,
@@ -556,6 +561,429 @@ def test_compare_ratings_by_hand(toy_splits):
     assert single.loc["one", "rmse"] == pytest.approx(errors["one"][0][0])
     wide = compare_ratings(models, toy_splits, clip=None)
     assert wide.loc["two", "rmse"] > table.loc["two", "rmse"]
+
+
+# -- parts and arguments that do not belong together -----------------------------------
+
+
+def halves(n_users=4, n_items=5, user_ids=None, item_ids=None, value=None):
+    """A train and a test part of every other cell."""
+    user, item = np.indices((n_users, n_items)).reshape(2, -1)
+    value = 1 + (user + item) % 5 if value is None else np.resize(value, len(user))
+    data = Interactions(
+        user=user,
+        item=item,
+        value=value,
+        time=None,
+        user_ids=range(n_users) if user_ids is None else user_ids,
+        item_ids=range(n_items) if item_ids is None else item_ids,
+    )
+    held = (user + item) % 2 == 1
+    return Split(data.subset(~held), None, data.subset(held))
+
+
+JUDGES = {
+    "evaluate": lambda train, test: evaluate(Popularity().fit(train), test),
+    "evaluate_ratings": lambda train, test: evaluate_ratings(
+        BiasModel().fit(train), test
+    ),
+    "compare": lambda train, test: compare(
+        {"a": Popularity()}, Split(train, None, test), n_boot=10
+    ),
+    "compare_ratings": lambda train, test: compare_ratings(
+        {"a": BiasModel()}, Split(train, None, test)
+    ),
+    "warm_users": lambda train, test: splits.warm_users(Split(train, None, test)),
+}
+OTHER_IDS = {
+    "another user": ("user", [0, 1, 7, 3], "user index 2 is 7 in test but 2 in train"),
+    "other order": ("user", [1, 0, 2, 3], "user index 0 is 1 in test but 0 in train"),
+    "text for numbers": ("item", list("01234"), "item index 0 is '0' in test but 0 in"),
+    "decimals": ("item", [0.0, 1, 2, 3, 4], "item index 0 is 0.0 in test but 0 in"),
+    "True for 1": (
+        "user",
+        np.array([0, True, 2, 3], dtype=object),
+        "user index 1 is True in test but 1 in train",
+    ),
+}
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("case", OTHER_IDS)
+def test_parts_with_other_ids_are_refused(judge, case):
+    axis, ids, message = OTHER_IDS[case]
+    train, _, test = halves()
+    JUDGES[judge](train, test)
+    other = replace(test, **{f"{axis}_ids": np.array(ids)})
+    with pytest.raises(ValueError, match=message) as info:
+        JUDGES[judge](train, other)
+    assert "Split one Interactions" in str(info.value)
+    assert "from_frame(df, user_ids=train.user_ids" in str(info.value)
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_the_same_ids_in_another_dtype_are_the_same(judge):
+    train, _, test = halves(user_ids=list("abcd"))
+    text = test.user_ids.astype(object)
+    JUDGES[judge](train, replace(test, user_ids=text))
+    JUDGES[judge](train, replace(test, user_ids=test.user_ids.astype("U9")))
+    JUDGES[judge](train, replace(test, item_ids=test.item_ids.astype(np.uint8)))
+    mixed = np.array([1, "1", "a", 2.5], dtype=object)
+    train, _, test = halves(user_ids=mixed)
+    JUDGES[judge](train, test)
+    with pytest.raises(ValueError, match="user index 0 is '1' in test but 1 in train"):
+        JUDGES[judge](train, replace(test, user_ids=mixed[[1, 0, 2, 3]]))
+
+
+def test_ids_of_a_large_catalogue_are_compared_quickly():
+    """A million ids that are the same cost less than the sort of as many numbers."""
+    ids, text = np.arange(10**6), np.arange(10**6).astype(str)
+    one = halves(2, 2)
+    for values in (ids, text):
+        a, b = replace(one.train, item_ids=values), replace(one.test, item_ids=values)
+        started = time.process_time()
+        splits._check_same_ids(a, b)
+        assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize(
+    "what", [None, "csr", "frame", "Dataset", "array", "class", "text"]
+)
+def test_a_test_part_is_interactions(judge, what):
+    train, _, test = halves()
+    other = {
+        "csr": test.csr,
+        "frame": test.to_frame(),
+        "Dataset": Dataset(test, pd.DataFrame(), pd.DataFrame()),
+        "array": test.csr.toarray(),
+        "class": Interactions,
+        "text": "test",
+    }.get(what)
+    with pytest.raises(TypeError, match="test, got .*pass dataset.interactions"):
+        JUDGES[judge](train, other)
+
+
+def test_a_model_is_a_fitted_recommender():
+    train, _, test = halves()
+    calls = {
+        "evaluate": lambda m: evaluate(m, test),
+        "evaluate_ratings": lambda m: evaluate_ratings(m, test),
+        "title_lists": lambda m: title_lists(m, [0], range(5)),
+    }
+    for name, call in calls.items():
+        for model, kind in ((Popularity, "the class Popularity"), (None, "None")):
+            with pytest.raises(TypeError, match=f"{name} expects .* got {kind}"):
+                call(model)
+        with pytest.raises(NotFittedError):
+            call(Popularity())
+
+
+def test_training_rows_in_the_test_part_are_refused_where_they_are_masked():
+    train, _, test = halves()
+    both = replace(test, user=np.append(test.user, train.user[:2]),
+                   item=np.append(test.item, train.item[:2]),
+                   value=np.append(test.value, [5, 1]))  # fmt: skip
+    model = Popularity().fit(train)
+    message = r"2 of 12 relevant test rows are training rows.*or pass\s+exclude=None"
+    with pytest.raises(ValueError, match=message):
+        evaluate(model, both)
+    with pytest.raises(ValueError, match=message):
+        compare({"a": model}, Split(train, None, both))
+    with pytest.raises(ValueError, match="1 of 5 relevant test rows are"):
+        evaluate(model, both, threshold=4)
+    # training error is looked at on purpose; a matrix is taken at its word
+    assert evaluate(model, both, exclude=None).n_relevant.sum() == 12
+    assert evaluate(model, train, exclude=None).recall.mean() == 1
+    assert evaluate(model, both, exclude=train.csr).n_relevant.sum() == 12
+    zero = replace(train, value=np.zeros(len(train)))  # a stored 0 is a row as well
+    with pytest.raises(ValueError, match="2 of 12 relevant"):
+        evaluate(Popularity().fit(zero), both)
+    assert len(evaluate_ratings(BiasModel().fit(train), train)) == len(train)
+
+
+BAD_OPTIONS = {
+    "k": [0, -1, 1.5, "10", None, True, np.nan, [10]],
+    "threshold": ["3", np.nan, np.inf, [3], True],
+    "batch_size": [0, -3, 2.5, "10", True],
+    "item_features": [
+        np.ones(5),
+        np.ones((4, 2)),
+        np.ones((6, 2)),
+        np.full((5, 2), np.nan),
+        np.full((5, 2), np.inf),
+        csr_array(np.ones((4, 2))),
+        csr_array(np.full((5, 2), np.nan)),
+        [["a"]] * 5,
+        [[1], [1, 2], [], [], []],
+        "genres",
+        np.ones((5, 2, 2)),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BAD_OPTIONS)
+def test_options_are_checked_by_name_and_before_any_fit(name):
+    split = halves()
+    model = Popularity().fit(split.train)
+    for value in BAD_OPTIONS[name]:
+        with pytest.raises(ValueError, match=f"{name} must"):
+            evaluate(model, split.test, **{name: value})
+        with pytest.raises(ValueError, match=f"{name} must"):
+            compare({"a": Never()}, split, **{name: value})
+
+
+class Never(Recommender):
+    """A model that no check may reach."""
+
+    def _fit(self, train, callback):
+        raise AssertionError("fitted before the arguments were checked")
+
+
+def test_sparse_features_are_taken():
+    split = halves()
+    model = Popularity().fit(split.train)
+    features = np.eye(5)[:, :3] + 1
+    dense = evaluate(model, split.test, item_features=features)
+    one = evaluate(model, split.test, item_features=csr_array(features))
+    pd.testing.assert_frame_equal(dense, one)
+    table = compare({"a": model}, split, item_features=features, by="diversity")
+    assert table["diversity"].item() == pytest.approx(dense.diversity.mean())
+
+
+# -- the scale of the ratings ----------------------------------------------------------
+
+
+@given(
+    st.lists(st.integers(-40, 40), min_size=2, max_size=6, unique=True),
+    st.sampled_from([0.25, 1, 100]),
+)
+def test_predictions_are_cut_to_the_range_of_the_training_values(levels, unit):
+    scale = np.array(levels) * unit
+    split = halves(value=scale)
+    wild = np.linspace(-9000, 9000, 20).reshape(4, 5)
+    model = Fixed(scores=wild).fit(split.train)
+    low, high = split.train.value.min(), split.train.value.max()
+    frame = evaluate_ratings(model, split.test)
+    expected = [min(max(x, low), high) for x in wild[split.test.user, split.test.item]]
+    assert frame.prediction.tolist() == expected
+    assert frame.attrs["clip"] == (low, high)
+    table = compare_ratings({"a": model, "b": BiasModel()}, split)
+    assert table.loc["a", "rmse"] == pytest.approx(rmse(frame.rating, expected))
+    assert table.attrs["clip"] == [(low, high)]
+    raw = evaluate_ratings(model, split.test, clip=None)
+    assert raw.attrs["clip"] is None and raw.prediction.min() < -4000
+
+
+def test_every_fold_has_the_range_of_its_own_training_part():
+    data = halves(value=np.arange(20.0)).train
+    low, high = np.argmin(data.value), np.argmax(data.value)
+    folds = [
+        Split(data.subset(np.arange(len(data)) != n), None, data.subset([n]))
+        for n in (low, high)
+    ]
+    models = {"up": Fixed(scores=np.full((4, 5), 99)), "bias": BiasModel()}
+    table = compare_ratings(models, folds)
+    ranges = [(f.train.value.min(), f.train.value.max()) for f in folds]
+    assert table.attrs["clip"] == ranges and ranges[0] != ranges[1]
+    errors = [r[1] - f.test.value[0] for r, f in zip(ranges, folds, strict=True)]
+    assert table.loc["up", "mae"] == pytest.approx(np.mean(np.abs(errors)))
+
+
+def test_movielens_is_clipped_to_one_and_five(ratings):
+    fold = splits.contiguous_folds(ratings)[0]
+    frame = evaluate_ratings(BiasModel().fit(fold.train), fold.test)
+    assert frame.attrs["clip"] == (1, 5)
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [(5, 1), (1, 1), (np.nan, 5), (1, np.inf), (1,), (1, 2, 3), 5, "test", "15", True]
+    + [("1", "5"), (None, 5), (True, 5)],
+    ids=repr,
+)
+def test_a_range_is_two_rising_numbers(clip):
+    split = halves()
+    for call in (
+        lambda: evaluate_ratings(BiasModel().fit(split.train), split.test, clip=clip),
+        lambda: compare_ratings({"a": Never()}, split, clip=clip),
+    ):
+        with pytest.raises(ValueError, match="clip must be 'train', None or two"):
+            call()
+    model = BiasModel().fit(split.train)
+    for fine in ([2, 4], (np.int64(2), np.float32(4)), np.array([2, 4])):
+        frame = evaluate_ratings(model, split.test, clip=fine)
+        assert frame.attrs["clip"] == (2, 4) and frame.prediction.between(2, 4).all()
+
+
+# -- compare: what is asked for is checked before the first fit ------------------------
+
+
+def test_compare_refuses_before_any_fit():
+    split, never = halves(), {"a": Never()}
+    names = r"by must be one of \['precision', .*'novelty'\], got "
+    for by in ("unknown", "n_relevant", "coverage", "diversity", None, 3):
+        with pytest.raises(ValueError, match=names):
+            compare(never, split, by=by)
+    with pytest.raises(TypeError, match="compare knows no option 'exlude'; evaluate"):
+        compare(never, split, exlude=None)
+    for columns in ("ndcg", ["ndgc"], ["ndcg", "ndcg"], ["difference"]):
+        with pytest.raises(ValueError, match="columns must be a list of some of"):
+            compare(never, split, columns=columns)
+    for name, value in (("n_boot", 0), ("n_boot", "9"), ("random_state", -1)):
+        with pytest.raises(ValueError, match=name):
+            compare(never, split, **{name: value})
+    for both in (compare, compare_ratings):
+        for models, word in (
+            ([Never()], "models as a dict of name -> model, got list"),
+            (Never(), "models as a dict .* got Never"),
+            ({"a": Never}, r"models\['a'\] must be a Recommender.* the class Never"),
+            ({"a": None}, r"models\['a'\] must be a Recommender.* None"),
+        ):
+            with pytest.raises(TypeError, match=word):
+                both(models, split)
+        for parts in (None, split.train, [split, split.train], "ab", [tuple(split)]):
+            with pytest.raises(TypeError, match="expects a Split, got"):
+                both(never, parts)
+        with pytest.raises(ValueError, match="needs at least one split"):
+            both(never, [])
+        with pytest.raises(KeyError, match="reference 'x' is not among"):
+            both(never, split, reference="x")
+        with pytest.raises(ValueError, match="no rows|no test row"):
+            both(never, split._replace(test=split.test.subset([])))
+        with pytest.raises(ValueError, match="number the same users"):
+            other = replace(split.test, user_ids=list("abcd"))
+            both(never, [split, split._replace(test=other)])
+
+
+def test_compare_by_auc_leaves_out_users_without_one():
+    """User 3 has no negative: all that he has not seen is relevant."""
+    cells = np.indices((4, 5)).reshape(2, -1).T.tolist()
+    train = [c for c in cells if sum(c) % 2 == 0]
+    test = [c for c in cells if sum(c) % 2 and (c[0] == 3 or c[1] < 3)]
+    split = Split(data_of(train, 4, 5), None, data_of(test, 4, 5))
+    models = {"a": Popularity(), "b": Random(random_state=1)}
+    table = compare(models, split, by="auc")
+    frames = {n: evaluate(m.fit(split.train), split.test) for n, m in models.items()}
+    aucs = {name: frame.auc.to_numpy() for name, frame in frames.items()}
+    defined = ~np.isnan(aucs["a"])
+    assert 0 < defined.sum() < len(defined)
+    assert table.attrs["n_users"] == defined.sum()
+    assert table.attrs["n_users_undefined"] == (~defined).sum()
+    gap = paired_bootstrap(aucs["b"][defined], aucs["a"][defined])
+    columns = ["difference", "low", "high"]
+    assert table.loc["b", columns].tolist() == pytest.approx(list(gap))
+    assert table.loc["b", "auc"] == pytest.approx(np.nanmean(aucs["b"]))
+    assert compare(models, split).attrs["n_users_undefined"] == 0
+    rest = data_of([c for c in cells if sum(c) % 2], 4, 5)
+    hopeless = Split(split.train, None, rest)  # every candidate is relevant
+    with pytest.raises(ValueError, match="by='auc': no user has this metric"):
+        compare(models, hopeless, by="auc")
+
+
+def test_compare_shows_the_columns_asked_for(toy_splits):
+    models = fixed_models()
+    whole = compare(models, toy_splits, k=2)
+    tail = ["±", "difference", "low", "high"]
+    assert "fit_seconds" not in whole
+    some = compare(models, iter(toy_splits), k=2, columns=["gini", "recall"])
+    assert list(some) == ["gini", "recall", *tail]
+    pd.testing.assert_frame_equal(some, whole[list(some)])
+    timed = compare(models, toy_splits, k=2, columns=("ndcg", "fit_seconds"))
+    assert list(timed) == ["ndcg", "fit_seconds", *tail]
+    assert (timed.fit_seconds > 0).all()
+    assert list(compare(models, toy_splits, columns=[])) == tail
+
+
+def test_a_bar_is_drawn_only_when_asked_for(toy_splits, capsys):
+    models = fixed_models()
+    quiet = [compare(models, toy_splits), compare_ratings(models, toy_splits)]
+    assert capsys.readouterr() == ("", "")
+    loud = [
+        compare(models, toy_splits, progress=True),
+        compare_ratings(models, toy_splits, progress=True),
+    ]
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("4/4") >= 2, "models x splits, on stderr"
+    for a, b in zip(quiet, loud, strict=True):
+        pd.testing.assert_frame_equal(a, b)
+
+
+# -- small helpers ---------------------------------------------------------------------
+
+
+def test_summarize_of_some_users_and_of_other_things():
+    split = halves()
+    per_user = evaluate(Popularity().fit(split.train), split.test, k=1)
+    some = summarize(per_user[per_user.index < 2])
+    assert some.ndcg == per_user.ndcg[:2].mean()
+    assert some[["coverage", "gini"]].tolist() == [
+        per_user.attrs["coverage"],
+        per_user.attrs["gini"],
+    ]
+    for other in (None, per_user.ndcg, 3, split.test):
+        with pytest.raises(TypeError, match="summarize expects the frame of evaluate"):
+            summarize(other)
+    lost = per_user.copy()
+    lost.attrs = {}
+    named = per_user.assign(name="Ana")
+    for other in (pd.DataFrame(), lost, per_user.drop(columns="n_relevant"), named):
+        with pytest.raises(ValueError, match="expects the frame of evaluate with its"):
+            summarize(other)
+
+
+def test_title_lists_checks_before_it_works():
+    split = halves()
+    model, titles = Popularity().fit(split.train), list("vwxyz")
+    for k in (0, "3", 1.5):
+        with pytest.raises(ValueError, match="k must be a whole number"):
+            title_lists(model, [0], titles, k=k)
+    for bad in (titles[:4], [*titles, "!"], []):
+        with pytest.raises(ValueError, match=f"got {len(bad)} titles for 5 items"):
+            title_lists(model, [0], bad)
+    for bad in ("vwxyz", None, pd.DataFrame({"title": titles})):
+        with pytest.raises(ValueError, match="titles must be one title per item"):
+            title_lists(model, [0], bad)
+    with pytest.raises(ValueError, match=r"users must be given once each.*\[1, 1\]"):
+        title_lists(model, [1, 1], titles)
+    with pytest.raises(IndexError, match=r"train.user_index\(ids\)"):
+        title_lists(model, [4], titles)
+    with pytest.raises(ValueError, match="users must be a 1-D array of integers"):
+        title_lists(model, ["a"], titles)
+    assert title_lists(model, [], titles).shape == (10, 0)
+    wide = title_lists(model, pd.Series([1]), pd.Series(titles, index=list("54321")))
+    assert list(wide[1][:2]) == ["v", "x"] and wide[1][9:].item() == "", "k > items"
+
+
+@pytest.mark.parametrize("state", [-1, "0", 1.5, True, [1]])
+def test_bootstrap_names_a_bad_seed(state):
+    with pytest.raises(ValueError, match="random_state must be"):
+        bootstrap([1.0, 2.0], random_state=state)
+
+
+@pytest.mark.parametrize("values", [["1", "2"], [[1], [1, 2]], [1j], "ab", {}], ids=str)
+def test_bootstrap_refuses_what_is_no_number(values):
+    with pytest.raises(ValueError, match="values must"):
+        bootstrap(values)
+    with pytest.raises(ValueError, match="a must|a and b must"):
+        paired_bootstrap(values, [1.0, 2.0])
+
+
+def test_bootstrap_of_little():
+    assert bootstrap([3.0]) == (3, 3, 3)
+    assert bootstrap([True, False]).mean == 0.5
+    generator = np.random.default_rng(0)
+    assert bootstrap([1.0, 2, 5], random_state=generator) == bootstrap([1.0, 2, 5])
+    with pytest.raises(ValueError, match="with 1 not finite; leave users without"):
+        paired_bootstrap([1.0, np.nan], [1.0, 2.0])
+
+
+def test_paired_series_have_the_same_users():
+    a = pd.Series([1.0, 2, 3], index=[4, 5, 9])
+    assert paired_bootstrap(a, a + 1) == (-1, -1, -1)
+    with pytest.raises(ValueError, match="a and b are Series with different indices"):
+        paired_bootstrap(a, a.sort_values(ascending=False))
+    assert paired_bootstrap(a, a.sort_values(ascending=False).to_numpy()).mean == 0
 
 
 # -- cost ----------------------------------------------------------------------------

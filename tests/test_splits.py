@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from recsys_tutor import splits
-from recsys_tutor.data import Interactions, Split
+from recsys_tutor.data import Dataset, Interactions, Split
 
 COLUMNS = ("user", "item", "value", "time")
 
@@ -418,3 +418,122 @@ def test_splits_by_time_need_time():
     for split in (splits.leave_last_out, splits.global_time):
         with pytest.raises(ValueError, match="carry no time"):
             split(timeless)
+
+
+# -- arguments -------------------------------------------------------------------------
+
+BY_DATA = {
+    "item_stratified": splits.item_stratified,
+    "user_holdout": splits.user_holdout,
+    "k_fold": splits.k_fold,
+    "contiguous_folds": splits.contiguous_folds,
+    "leave_last_out": splits.leave_last_out,
+    "global_time": splits.global_time,
+    "cold_items": splits.cold_items,
+    "new_users": splits.new_users,
+}
+BY_SPLIT = {
+    "carve_validation": splits.carve_validation,
+    "warm_users": splits.warm_users,
+}
+
+
+def test_every_splitter_is_listed_here():
+    public = set(splits.__all__) - {"NewUsers"}
+    assert public == {*BY_DATA, *BY_SPLIT}
+
+
+@pytest.mark.parametrize("name", BY_DATA)
+@pytest.mark.parametrize("kind", ["Dataset", "NoneType", "DataFrame", "csr_array", "s"])
+def test_a_splitter_takes_interactions(name, kind):
+    data = full(4, 4)
+    other = {
+        "Dataset": Dataset(data, None, None),
+        "DataFrame": data.to_frame(),
+        "csr_array": data.csr,
+        "s": Split(data, None, data),
+    }.get(kind)
+    with pytest.raises(TypeError, match=f"^{name} expects Interactions as data, got "):
+        BY_DATA[name](other)
+    with pytest.raises(TypeError, match="or pass dataset.interactions"):
+        BY_DATA[name](other)
+
+
+@pytest.mark.parametrize("name", BY_SPLIT)
+def test_a_split_is_wanted(name):
+    data = full(4, 4)
+    for other in (data, None, (data, None, data), Dataset(data, None, None)):
+        with pytest.raises(TypeError, match=f"^{name} expects a Split, got"):
+            BY_SPLIT[name](other)
+    with pytest.raises(TypeError, match=f"{name} expects .* as split.train, got None"):
+        BY_SPLIT[name](Split(None, None, data))
+
+
+SEEDED = {
+    **{n: BY_DATA[n] for n in ("item_stratified", "user_holdout", "k_fold")},
+    **{n: BY_DATA[n] for n in ("cold_items", "new_users")},
+    "carve_validation": lambda data, **options: splits.carve_validation(
+        Split(data, None, data), **options
+    ),
+}
+BAD_SEEDS = [-1, 2**32, 1.0, "1", True, np.nan, [1], np.random.default_rng(0), None]
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_seeds_are_checked_by_name(name):
+    for seed in BAD_SEEDS:
+        if name == "k_fold" and seed is None:
+            continue  # no shuffle
+        with pytest.raises(ValueError, match=r"random_state of a split .* 2\*\*32 - 1"):
+            SEEDED[name](full(5, 5), random_state=seed)
+    for seed in (np.int64(7), np.uint8(7)):
+        one = SEEDED[name](full(5, 5), random_state=seed)
+        two = SEEDED[name](full(5, 5), random_state=7)
+        one, two = (x[0] if name == "k_fold" else x for x in (one, two))
+        assert same(one.train, two.train)
+    SEEDED[name](full(5, 5), random_state=2**32 - 1)
+
+
+@pytest.mark.parametrize("value", ["0.5", [0.5], np.inf, 1j])
+def test_shares_are_numbers(value):
+    for name in ("item_stratified", "user_holdout", "global_time"):
+        with pytest.raises(ValueError, match="ratio must be a number > 0 and < 1"):
+            BY_DATA[name](full(4, 4), ratio=value)
+    for name in ("cold_items", "new_users"):
+        with pytest.raises(ValueError, match="fraction must be a number > 0 and < 1"):
+            BY_DATA[name](full(4, 4), fraction=value)
+
+
+@pytest.mark.parametrize("value", ["3", np.nan, np.inf, [3], True])
+def test_counts_and_cuts_are_numbers(value):
+    with pytest.raises(ValueError, match="cut must be a number"):
+        splits.global_time(full(4, 4), cut=value)
+    with pytest.raises(ValueError, match="n_known must be a whole number >= 0"):
+        splits.new_users(full(4, 4), n_known=value)
+    for split in (splits.k_fold, splits.contiguous_folds):
+        with pytest.raises(ValueError, match="n_folds must be a whole number"):
+            split(full(4, 4), n_folds=value)
+    with pytest.raises(ValueError, match="ratio must be"):
+        splits.global_time(full(4, 4), cut=3, ratio=value)
+
+
+@pytest.mark.parametrize("value", [None, 1, "yes", 0.0])
+def test_valid_is_yes_or_no(value):
+    with pytest.raises(ValueError, match="valid must be True or False"):
+        splits.leave_last_out(full(4, 4), valid=value)
+
+
+@pytest.mark.parametrize("split", [splits.k_fold, splits.contiguous_folds])
+def test_folds_of_too_little(split):
+    for data in (full(1, 1), full(1, 1).subset([])):
+        with pytest.raises(ValueError, match=f"at least two rows, got {len(data)}"):
+            split(data)
+    with pytest.raises(ValueError, match="n_folds must be .* <= 4, got 5"):
+        split(full(2, 2))
+    assert [len(f.test) for f in split(full(2, 2), n_folds=4)] == [1] * 4
+
+
+def test_a_second_validation_part_takes_the_place_of_the_first():
+    split = splits.carve_validation(splits.item_stratified(full(8, 8)))
+    again = splits.carve_validation(split)
+    assert_partition(split.train, again[:2])
