@@ -314,9 +314,9 @@ def test_ids_to_indices():
 
 
 def test_unknown_ids_are_listed():
-    with pytest.raises(KeyError, match=r"unknown user ids: zoe, 0 \(2 of 3\)"):
+    with pytest.raises(KeyError, match=r"unknown user ids: 'zoe', 0 \(2 of 3\)"):
         build().user_index(["a", "zoe", 0])
     with pytest.raises(KeyError, match=r"item ids: 0, 1, 2, 3, 4 … \(6 of 6\)"):
         build().item_index([0, 1, 2, 3, 4, 6])
-    with pytest.raises(KeyError, match="unknown item ids: 7"):
+    with pytest.raises(KeyError, match=r"ids: '7' \(1 of 1\); ids are int64"):
         build().item_index(["7"])  # a text is not a number
