@@ -36,6 +36,17 @@ _DATE = (
 _DAY_IN_DIGITS = r"(?:19|20|21)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 
 
+def distinct(column: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Which text each cell holds, and the texts: columns repeat few texts often."""
+    codes, texts = pd.factorize(column.to_numpy(dtype=object))
+    return codes, pd.Series(texts, dtype=object)
+
+
+def matches(texts: pd.Series, grammar: str) -> np.ndarray:
+    whole = re.compile(grammar).fullmatch
+    return np.array([whole(text) is not None for text in texts], dtype=bool)
+
+
 # -- ids ------------------------------------------------------------------------------
 
 
@@ -44,37 +55,34 @@ def ids(column: pd.Series, table: TextTable, missing, catalogue=None) -> np.ndar
 
     With a catalogue, a cell is the id whose text it is.
     """
+    codes, texts = distinct(column)
     markers = {"", *(marker.lower() for marker in missing)}
-    absent = column.str.lower().isin(markers)
+    absent = texts.str.lower().isin(markers).to_numpy(dtype=bool)[codes]
     rule = "is no id; every line needs one"
-    if absent.any() and column[absent].ne("").iloc[0]:
+    if absent.any() and column[absent].iloc[0]:
         rule += " (if it is a name, pass missing_ids=())"
     table.refuse(column, absent, rule)
     if catalogue is not None:
-        return _known(column, table, catalogue)
-    whole = column.str.fullmatch(_WHOLE) & _fits(column)
-    negative = column.str.fullmatch(_NEGATIVE)
-    if negative.any() and (whole | negative).all():
+        names = pd.Index([str(one) for one in catalogue.tolist()], dtype=object)
+        place = names.get_indexer(pd.Index(texts, dtype=object))[codes]
+        table.refuse(column, place < 0, "is not among the ids that were given")
+        return catalogue[place]
+    whole = matches(texts, _WHOLE) & _fits(texts)
+    negative = matches(texts, _NEGATIVE)
+    if (whole | negative).all():
         table.refuse(
             column,
-            negative,
+            negative[codes],
             "is negative; ids must be >= 0 (give such rows an id or drop them)",
         )
-    if whole.all():
-        return column.astype("int64").to_numpy()
-    return column.to_numpy(dtype=object)
+        texts = texts.astype("int64")
+    return texts.to_numpy()[codes]
 
 
-def _fits(column) -> pd.Series:
-    length = column.str.len()
-    return (length < 19) | ((length == 19) & (column <= str(2**63 - 1)))
-
-
-def _known(column, table, catalogue) -> np.ndarray:
-    names = pd.Index([str(one) for one in catalogue.tolist()], dtype=object)
-    place = names.get_indexer(pd.Index(column.to_numpy(dtype=object), dtype=object))
-    table.refuse(column, place < 0, "is not among the ids that were given")
-    return catalogue[place]
+def _fits(texts) -> np.ndarray:
+    limit = str(2**63 - 1)
+    fits = [len(text) < 19 or (len(text) == 19 and text <= limit) for text in texts]
+    return np.array(fits, dtype=bool)
 
 
 def given_ids(name, catalogue) -> np.ndarray | None:
@@ -94,7 +102,7 @@ def given_ids(name, catalogue) -> np.ndarray | None:
 # -- numbers --------------------------------------------------------------------------
 
 
-def values(column: pd.Series, table: TextTable, decimal=None) -> pd.Series:
+def values(column: pd.Series, table: TextTable, decimal=None) -> np.ndarray:
     """float64, each the number nearest to its text."""
     table.refuse(
         column, column == "", "is missing; expected a number (missing='' drops it)"
@@ -103,33 +111,34 @@ def values(column: pd.Series, table: TextTable, decimal=None) -> pd.Series:
         decimal = _find_decimal(column, table)
     number, bad = numbers(column, decimal)
     rule = "is not a number"
-    if bad.any():
-        swapped = column[bad].str.replace(",", ".")
-        if decimal == "." and swapped.str.fullmatch(_NUMBER).any():
+    if bad.any() and decimal == ".":
+        swapped = distinct(column[bad])[1].str.replace(",", ".")
+        if matches(swapped, _NUMBER).any():
             rule += " (pass decimal=',' if the comma is a decimal point)"
     table.refuse(column, bad, rule)
     table.refuse(column, ~np.isfinite(number), "is not finite")
     return number
 
 
-def numbers(column: pd.Series, decimal=".") -> tuple[pd.Series, pd.Series]:
+def numbers(column: pd.Series, decimal=".") -> tuple[np.ndarray, np.ndarray]:
     """float64 and a mask of the cells that are no numbers; inf where one says so."""
+    codes, texts = distinct(column)
     grammar = _NUMBER if decimal == "." else _NUMBER.replace(r"\.", ",")
-    good = column.str.fullmatch(f"{grammar}|{_INFINITE}")
-    text = column.where(good, "nan").str.replace(decimal, ".", regex=False)
-    number = text.to_numpy(dtype=object).astype(np.float64)
-    return pd.Series(number, index=column.index), ~good
+    good = matches(texts, f"{grammar}|{_INFINITE}")
+    text = texts.where(good, "nan").str.replace(decimal, ".", regex=False)
+    return text.to_numpy(dtype=object).astype(np.float64)[codes], ~good[codes]
 
 
 def _find_decimal(column, table) -> str:
     """A comma where every cell is a number with it; one that may part thousands not."""
-    comma = column.str.contains(",", regex=False)
-    if table.sep == "," or not comma.any() or numbers(column, ",")[1].any():
+    codes, texts = distinct(column)
+    comma = texts.str.contains(",", regex=False).to_numpy(dtype=bool)
+    if table.sep == "," or not comma.any() or numbers(texts, ",")[1].any():
         return "."
-    if column[comma].str.fullmatch(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}").all():
+    if matches(texts[comma], r"[+-]?[1-9][0-9]{0,2},[0-9]{3}").all():
         table.refuse(
             column,
-            comma,
+            comma[codes],
             "has a comma before decimals or between thousands; pass decimal=',' for "
             "decimals, or remove it",
         )
@@ -143,36 +152,35 @@ def times(column: pd.Series, table: TextTable, unit=None, decimal=".") -> np.nda
     """int64 seconds since 1970, fractions cut off."""
     table.refuse(column, column == "", "is missing; pass time=None to do without times")
     number, bad = numbers(column, decimal)
-    if bad.iloc[0] and unit is None:
+    if bad[0] and unit is None:
         return _dates(column, table)
     table.refuse(column, bad, "is not a number, unlike the first time")
     table.refuse(column, ~np.isfinite(number), "is not finite")
     table.refuse(column, number < 0, "is before 1970; times must be >= 0")
     scale = TIME_UNITS[unit or "s"]
+    codes, texts = distinct(column)
     if unit is None:
-        _refuse_digits(column, table)
+        _refuse_digits(column, codes, texts, table)
     late = number / scale >= _LATEST
     if late.any():
-        table.refuse(column, late, _too_large(number[late].iloc[0], unit or "s"))
-    if column.str.fullmatch(r"[0-9]{1,18}").all():
-        return column.astype("int64").to_numpy() // scale
-    exact = (Decimal(text.replace(decimal, ".")) // scale for text in column)
-    return np.array([int(number) for number in exact], dtype=np.int64)
+        table.refuse(column, late, _too_large(number[late][0], unit or "s"))
+    if matches(texts, "[0-9]{1,18}").all():
+        return texts.astype("int64").to_numpy()[codes] // scale
+    exact = [int(Decimal(text.replace(decimal, ".")) // scale) for text in texts]
+    return np.array(exact, dtype=np.int64)[codes]
 
 
-def _refuse_digits(column, table) -> None:
+def _refuse_digits(column, codes, texts, table) -> None:
     """Digits that spell a day or a year are not taken for seconds."""
     rule = (
         "looks like a date in digits; write it as 2020-01-31, or pass time_unit='s' if "
         "it counts seconds since 1970"
     )
-    digits = column.str.fullmatch(
-        rf"{_DAY_IN_DIGITS}(?:[0-9]{{4}}|[0-9]{{6}})?(?:\.0)?"
-    )
-    table.refuse(column, digits, rule)
-    years = column.str.fullmatch(r"(?:19|20)[0-9]{2}")
+    digits = matches(texts, rf"{_DAY_IN_DIGITS}(?:[0-9]{{4}}|[0-9]{{6}})?(?:\.0)?")
+    table.refuse(column, digits[codes], rule)
+    years = matches(texts, "(?:19|20)[0-9]{2}")
     if years.all():
-        table.refuse(column, years, rule.replace("date", "year"))
+        table.refuse(column, years[codes], rule.replace("date", "year"))
 
 
 def _too_large(number, unit) -> str:
@@ -185,24 +193,20 @@ def _too_large(number, unit) -> str:
 
 
 def _dates(column, table) -> np.ndarray:
-    parts = column.str.extract(f"^{_DATE}$")
-    good = column.str.fullmatch(_DATE).to_numpy(dtype=bool)
+    codes, texts = distinct(column)
     rule = (
         "is neither seconds since 1970 nor an ISO date (2020-01-31, 2020-01-31T10:00:00"
-        ", either with Z or +01:00 behind a time)"
+        ", a zone such as Z or +01:00 behind the time)"
     )
-    table.refuse(column, ~good, rule)
-    clock = parts[1].fillna("00:00") + ":" + parts[2].fillna("00")
-    stamps = (parts[0] + "T" + clock).to_numpy(dtype=object)
-    offset = np.array([_offset(zone) for zone in parts[3].fillna("Z")])
-    try:
-        seconds = stamps.astype("datetime64[s]").astype(np.int64)
-    except ValueError:  # month 13, the 30th of February, hour 24
-        bad = np.array([not _is_date(stamp) for stamp in stamps])
-        table.refuse(column, bad, "is no date of the calendar")
-        raise
-    table.refuse(column, np.isnan(offset), "has an impossible time zone")
-    seconds = seconds - offset.astype(np.int64)
+    table.refuse(column, ~matches(texts, _DATE)[codes], rule)
+    parts = [re.fullmatch(_DATE, text).groups() for text in texts]
+    stamps = [f"{day}T{clock or '00:00'}:{s or '00'}" for day, clock, s, _ in parts]
+    bad = np.array([not _is_date(stamp) for stamp in stamps])
+    table.refuse(column, bad[codes], "is no date of the calendar")
+    offset = np.array([_offset(zone or "Z") for *_, zone in parts])
+    table.refuse(column, np.isnan(offset)[codes], "has an impossible time zone")
+    seconds = np.array(stamps, dtype="datetime64[s]").astype(np.int64)
+    seconds = (seconds - offset.astype(np.int64))[codes]
     table.refuse(column, seconds < 0, "is before 1970; times must be >= 0")
     return seconds
 

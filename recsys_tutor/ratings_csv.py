@@ -247,8 +247,9 @@ def _drop_missing(table: TextTable, value, missing, decimal) -> str:
     wanted = [float(entry) for entry in missing if not isinstance(entry, str)]
     number = cells.numbers(column, decimal or ".")[0]
     if decimal is None and table.sep != ",":
-        number = number.fillna(cells.numbers(column, ",")[0])
-    drop = number.isin(wanted) | column.isin([m for m in missing if isinstance(m, str)])
+        number = np.where(np.isnan(number), cells.numbers(column, ",")[0], number)
+    drop = column.isin([entry for entry in missing if isinstance(entry, str)])
+    drop |= np.isin(number, wanted)
     if drop.all():
         raise ValueError(
             f"{table.path}: no ratings are left, every {value!r} is one of "

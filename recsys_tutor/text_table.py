@@ -125,7 +125,7 @@ def _check_options(sep, quotes) -> None:
 
 def _refuse_marks(path, body, sep) -> None:
     for mark in (_CELL, _LINE, _QUOTED):
-        if mark in body and mark != sep:
+        if mark in body and (mark != sep or '"' in body):
             raise ValueError(
                 f"{path}: the text holds the control character {mark!r}; remove it, or "
                 "pass it as sep= if it stands between the fields"
@@ -198,7 +198,7 @@ def _refuse_other_layouts(path, body, line) -> None:
     for start, what in _LAYOUTS:
         if re.match(start, body):
             raise ValueError(f"{path}: this is {what}")
-    block = re.search(r"(?m)^[ \t]*\d+:[ \t]*$", body[:100_000])
+    block = re.search(r"(?m)^[ \t]*[0-9]+:[ \t]*$", _first_lines(body))
     if block and '"' not in body[: block.start()]:
         raise ValueError(
             f"{path}, line {line + body.count(chr(10), 0, block.start())}: "
@@ -225,9 +225,15 @@ class _BadQuote(Exception):
             self.reason = "text between a closing quote and the end of its field"
 
 
+def _first_lines(text) -> str:
+    """Fifty lines, none of them cut off, or the first one."""
+    end = text.rfind("\n", 0, 100_000) if len(text) > 100_000 else len(text)
+    return "\n".join(text[: end if end > 0 else None].split("\n")[:50])
+
+
 def find_separator(text, names, wanted, quotes=None) -> str | None:
     """The delimiter under which the first lines look most like a table."""
-    lines = [line for line in text[:100_000].split("\n")[:50] if line.strip()]
+    lines = [line for line in _first_lines(text).split("\n") if line.strip()]
     best, best_score = None, (False, False, 1)
     for sep in SEPARATORS:
         try:
@@ -263,20 +269,20 @@ def mark(text: str, sep: str, quotes: str) -> str:
         rf'(?:({_INSIDE[quotes]})"{blank}*(?=\n|\Z|{between})|())',
         re.DOTALL,
     )
-    parts, place = [], 0
-    for found in field.finditer(text):
-        if found[3] is not None:
-            raise _BadQuote(text, found.end())
-        cell = found[2]
-        if quotes == "doubled":
-            cell = cell.replace('""', '"')
-        else:
-            cell = re.sub(r'\\(["\\])', r"\1", cell)
-        before = _unquoted(text[place : found.start()], sep)
-        start = _CELL if found[1] == sep else found[1]
-        parts += [before, start, _QUOTED, cell.replace("\n", _LINE), _QUOTED]
-        place = found.end()
-    parts.append(_unquoted(text[place:], sep))
+    parts = field.split(text)  # between fields, their start, their inside, None
+    if "" in parts[3::4]:
+        found = next(one for one in field.finditer(text) if one[3] is not None)
+        raise _BadQuote(text, found.end())
+    inside = _QUOTED.join(parts[2::4])
+    if quotes == "doubled":
+        inside = inside.replace('""', '"')
+    else:
+        inside = re.sub(r'\\(["\\])', r"\1", inside)
+    parts[2::4] = inside.replace("\n", _LINE).split(_QUOTED) if len(parts) > 1 else []
+    start = {"": _QUOTED, "\n": "\n" + _QUOTED, sep: _CELL + _QUOTED}
+    parts[1::4] = [start[before] for before in parts[1::4]]
+    parts[3::4] = [_QUOTED] * len(parts[3::4])
+    parts[0::4] = _unquoted(_QUOTED.join(parts[0::4]), sep).split(_QUOTED)
     table = "".join(parts)
     return table.strip(" ") if sep == " " else table
 
@@ -289,12 +295,15 @@ def _unquoted(text, sep) -> str:
 
 
 def _clean(cell: str) -> str:
-    cell = cell.strip(" \t").replace(_LINE, "\n")
-    return cell.removeprefix(_QUOTED).removesuffix(_QUOTED)
+    """The text of a cell: without padding, or what stood between its quotes."""
+    cell = cell.strip(" \t")
+    return cell[1:-1].replace(_LINE, "\n") if cell[:1] == _QUOTED else cell
 
 
 def _split(path, body, sep, quotes, line, names) -> str:
     """The marked text under the way of quoting that was given or is certain."""
+    if '"' not in body:
+        return mark(body, sep, "plain")
     if quotes is None and re.search(rf'(?:\A|\n|{re.escape(sep)})[ \t]*"', body):
         return _certain(path, body, sep, line, names)
     try:
@@ -385,13 +394,9 @@ def _parse(path, table, width, line) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise ValueError(f"{path}, {_long_line(table, width, line, error)}") from error
     frame = frame.fillna("")
-    marked = _QUOTED in table
-    for column in frame.columns:
-        cells = frame[column].str.strip(" \t")
-        if marked:
-            cells = cells.str.replace(_LINE, "\n", regex=False)
-            cells = cells.str.removeprefix(_QUOTED).str.removesuffix(_QUOTED)
-        frame[column] = cells
+    if any(mark in table for mark in (" ", "\t", _QUOTED)):
+        frame = frame.apply(lambda cells: pd.Series([_clean(cell) for cell in cells]))
+        frame = frame.astype(str)
     return frame
 
 
