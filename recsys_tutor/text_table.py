@@ -260,10 +260,11 @@ def mark(text: str, sep: str, quotes: str) -> str:
     Line ends inside quoted cells become a third, so that LF ends a row and nothing
     else. A quote that does not begin its field is an ordinary character.
     """
+    text = text.strip(" ") if sep == " " else text
     if quotes == "plain" or '"' not in text:
-        return _unquoted(text.strip(" ") if sep == " " else text, sep)
+        return _unquoted(text, sep)
     blank = " " if sep in ("\t", " ") else r"[ \t]"
-    between = re.escape(sep)
+    between = " +" if sep == " " else re.escape(sep)
     field = re.compile(
         rf'(\A|\n|{between}){blank}*"'
         rf'(?:({_INSIDE[quotes]})"{blank}*(?=\n|\Z|{between})|())',
@@ -279,12 +280,11 @@ def mark(text: str, sep: str, quotes: str) -> str:
     else:
         inside = re.sub(r'\\(["\\])', r"\1", inside)
     parts[2::4] = inside.replace("\n", _LINE).split(_QUOTED) if len(parts) > 1 else []
-    start = {"": _QUOTED, "\n": "\n" + _QUOTED, sep: _CELL + _QUOTED}
-    parts[1::4] = [start[before] for before in parts[1::4]]
+    start = {"": _QUOTED, "\n": "\n" + _QUOTED}  # else a delimiter
+    parts[1::4] = [start.get(before, _CELL + _QUOTED) for before in parts[1::4]]
     parts[3::4] = [_QUOTED] * len(parts[3::4])
     parts[0::4] = _unquoted(_QUOTED.join(parts[0::4]), sep).split(_QUOTED)
-    table = "".join(parts)
-    return table.strip(" ") if sep == " " else table
+    return "".join(parts)
 
 
 def _unquoted(text, sep) -> str:
@@ -326,17 +326,21 @@ def _certain(path, body, sep, line, names) -> str:
     try:
         quoted = mark(body, sep, "doubled")
     except _BadQuote as bad:
-        if dump and _is_even(plain) and '\\"' not in body:
+        if dump and _is_even(plain, names) and '\\"' not in body:
             return plain
         raise ValueError(
             f"{path}, line {line + bad.lines}: {bad.reason}{_CHOOSE}"
         ) from None
     doubt = re.search(rf'{_QUOTED}[^{_QUOTED}]*\\["{_QUOTED}]', quoted)
-    if doubt is None and _is_even(plain):
-        if quoted.count("\n") < plain.count("\n"):  # whole lines would be one cell
+    if doubt is None and _is_even(plain, names):
+        if not _is_even(quoted, names):
+            if dump:
+                return plain
+            doubt = re.search(_QUOTED, quoted)
+        elif quoted.count("\n") < plain.count("\n"):  # lines would be in one cell
             doubt = re.search(rf"{_QUOTED}[^{_QUOTED}]*{_LINE}", quoted)
         elif dump:
-            doubt = _needless_quotes(quoted, sep, names)
+            doubt = _needless_quotes(quoted, sep)
     if doubt:
         place = line + len(re.findall(rf"[\n{_LINE}]", quoted[: doubt.start()]))
         raise ValueError(
@@ -346,11 +350,13 @@ def _certain(path, body, sep, line, names) -> str:
     return quoted
 
 
-def _is_even(table) -> bool:
-    return len({row.count(_CELL) for row in table.split("\n") if row.strip()}) == 1
+def _is_even(table, names) -> bool:
+    """Have all lines the same number of cells, and as many as there are names?"""
+    widths = {row.count(_CELL) + 1 for row in table.split("\n") if row.strip()}
+    return len(widths) == 1 and (names is None or widths == {len(names)})
 
 
-def _needless_quotes(table, sep, names) -> re.Match | None:
+def _needless_quotes(table, sep) -> re.Match | None:
     """The first quoted cell that did without, in a column that is not quoted whole."""
     needless = re.compile(
         rf'{_QUOTED}(?:(?!["{_LINE}{_QUOTED}]|{re.escape(sep)}).)*{_QUOTED}'
