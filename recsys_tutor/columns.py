@@ -251,10 +251,10 @@ def lookup(ids) -> pd.Index:
 
 def find_ids(name, ids, index) -> np.ndarray:
     """Indices of ids, one or many; ``KeyError`` names the first unknown ones."""
-    if np.ndim(ids) == 0 and not np.iterable(ids) or isinstance(ids, (str, bytes)):
+    if isinstance(ids, np.ndarray) and ids.ndim == 0:
+        ids = ids.item()
+    if isinstance(ids, (str, bytes)) or not np.iterable(ids):
         ids = [ids]
-    elif isinstance(ids, np.ndarray) and ids.ndim == 0:
-        ids = [ids.item()]
     array, bad = canonical_ids(ids)
     found = np.full(len(array), -1, dtype=np.int64)
     # of one kind, or as objects, where 1 and "1" are two

@@ -156,3 +156,18 @@ NUMBER_TEXTS = st.one_of(
     st.integers(-(10**20), 10**20).map(str),
     st.integers(0, 999).map(lambda n: f"{n // 10},{n % 10}"),
 )
+
+#: Ids, and what is none.
+WHOLE_OR_TEXT = st.one_of(
+    st.integers(-3, 12),
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(0, 12).map(str),
+    st.text("aé\u0301A \0", max_size=3),
+)
+NO_IDS = st.one_of(
+    st.sampled_from([None, True, False, 1.5, b"a", (1, 2), 2**63, -(2**63) - 1]),
+    st.sampled_from([float("nan"), float("inf"), np.datetime64("2020-01-01"), np.nan]),
+    st.dates(),
+    st.frozensets(st.integers(0, 3), max_size=2),
+    st.complex_numbers(),
+)

@@ -808,6 +808,9 @@ def test_genre_matrix_small_and_errors():
     assert matrix.tolist() == [[0, 1], [0, 0], [1, 1]]
     with pytest.raises(ValueError, match=r"column 'genres'; it has \['title'\]"):
         genre_matrix(pd.DataFrame({"title": ["x"]}))
+    for cell in ("a|b", None, float("nan")):
+        with pytest.raises(ValueError, match="tuples of texts; row 1 holds"):
+            genre_matrix(pd.DataFrame({"genres": [("b",), cell]}))
 
 
 # -- the reader's own ratings -------------------------------------------------------
