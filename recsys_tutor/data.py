@@ -9,6 +9,8 @@ Chapter: 01 The recommendation problem.
 
 from __future__ import annotations
 
+import hashlib
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +19,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
+
+from recsys_tutor.columns import (
+    as_column,
+    as_ids,
+    check_rows,
+    find_ids,
+    lookup,
+    number_ids,
+)
 
 __all__ = ["Dataset", "Interactions", "Split"]
 
@@ -38,14 +49,20 @@ class Interactions:
     time : (n,) int64 or None
         Seconds (or any clock that is not negative).
     user_ids, item_ids : (n_users,), (n_items,) arrays
-        ``user_ids[u]`` is the id of user index ``u``; unique.
+        ``user_ids[u]`` is the id of user index ``u``; unique. An id is a whole number
+        or a text; the array is int64 when all are whole numbers (2.0 counts as 2), else
+        of objects. 1 and "1" are two ids, and so are texts that differ in anything.
 
     Raises
     ------
     ValueError
-        Mixed lengths, NaN or infinite values, negative times, indices out of range,
-        the same (user, item) pair twice. The message names the column and the first
-        bad row. To merge duplicates use :meth:`from_frame`.
+        Mixed lengths, text or dates where numbers belong, NaN or infinite values,
+        negative times, indices out of range, the same (user, item) pair twice; ids that
+        are missing or neither whole number nor text (dates, bytes, tuples, True, 1.5).
+        The message names the column and the first bad row. To merge duplicates use
+        :meth:`from_frame`.
+    TypeError
+        Ids in a set or dict, which have no order.
     """
 
     user: np.ndarray
@@ -57,15 +74,15 @@ class Interactions:
 
     def __post_init__(self):
         columns = {
-            "user": _as_column("user", self.user, np.int64),
-            "item": _as_column("item", self.item, np.int64),
-            "value": _as_column("value", self.value, np.float64),
-            "user_ids": _as_ids("user_ids", self.user_ids),
-            "item_ids": _as_ids("item_ids", self.item_ids),
+            "user": as_column("user", self.user, np.int64),
+            "item": as_column("item", self.item, np.int64),
+            "value": as_column("value", self.value, np.float64),
+            "user_ids": as_ids("user_ids", self.user_ids),
+            "item_ids": as_ids("item_ids", self.item_ids),
         }
         if self.time is not None:
-            columns["time"] = _as_column("time", self.time, np.int64)
-            _check_rows("time", columns["time"], columns["time"] < 0, "must be >= 0")
+            columns["time"] = as_column("time", self.time, np.int64)
+            check_rows("time", columns["time"], columns["time"] < 0, "must be >= 0")
         lengths = {
             name: len(columns[name])
             for name in ("user", "item", "value", "time")
@@ -75,9 +92,9 @@ class Interactions:
             raise ValueError(f"columns must have one length, got {lengths}")
         for name, n in (("user", self.n_users), ("item", self.n_items)):
             bad = (columns[name] < 0) | (columns[name] >= n)
-            _check_rows(name, columns[name], bad, f"must be in 0..{n - 1}")
+            check_rows(name, columns[name], bad, f"must be in 0..{n - 1}")
         value = columns["value"]
-        _check_rows("value", value, ~np.isfinite(value), "must be finite")
+        check_rows("value", value, ~np.isfinite(value), "must be finite")
         duplicate = pd.Series(columns["user"] * self.n_items + columns["item"])
         duplicate = duplicate.duplicated().to_numpy()
         if duplicate.any():
@@ -110,10 +127,11 @@ class Interactions:
         Parameters
         ----------
         frame : DataFrame
-            One row per interaction.
+            One row per interaction. Ids as in the class (any text is an id, "" and
+            "nan" too); values and times are numbers, not text.
         user, item, value, time : str
-            Column names. ``value=None`` means "an event": every value is 1. A ``time``
-            column that is None or absent gives ``time=None``.
+            Column names. ``value=None`` means "an event": every value is 1.
+            ``time=None``, or no column "time" when ``time`` is left alone: no times.
         duplicates : {"raise", "last", "mean", "sum"}
             What to do when a (user, item) pair comes twice. "last" keeps the latest by
             time (by row order where there is no time or the times tie); "mean" and
@@ -124,36 +142,36 @@ class Interactions:
 
         Raises
         ------
+        TypeError
+            ``frame`` is no DataFrame.
         ValueError
-            A column is missing or holds a missing value, or duplicates are refused.
+            A column is missing, comes twice or holds what the class refuses, or
+            duplicates are refused.
         KeyError
             The frame mentions an id that the given catalogue does not hold.
+
+        Cost O(n + m log m) for n rows and m ids.
         """
         if duplicates not in ("raise", "last", "mean", "sum"):
             raise ValueError(
                 "duplicates must be 'raise', 'last', 'mean' or 'sum', "
                 f"got {duplicates!r}"
             )
-        needed = [name for name in (user, item, value) if name is not None]
-        missing = [name for name in needed if name not in frame.columns]
-        if missing:
-            raise ValueError(
-                f"column {missing[0]!r} is missing; the frame has "
-                f"{list(frame.columns)}. Name yours with user=, item=, value=, time="
-            )
-        has_time = time is not None and time in frame.columns
+        has_time = time is not None and _has_time(frame, time)
+        needed = (user, item, value, time if has_time else None)
+        _check_columns(frame, [name for name in needed if name is not None])
         columns = {}
-        columns["user"], user_ids = _number("user", frame[user], user_ids)
-        columns["item"], item_ids = _number("item", frame[item], item_ids)
+        columns["user"], user_ids = number_ids(user, frame[user], user_ids)
+        columns["item"], item_ids = number_ids(item, frame[item], item_ids)
         columns["value"] = (
             np.ones(len(frame))
             if value is None
-            else _as_column(value, frame[value].to_numpy(), np.float64)
+            else as_column(value, frame[value].to_numpy(), np.float64)
         )
         bad = ~np.isfinite(columns["value"])
-        _check_rows(value or "value", columns["value"], bad, "must be finite")
+        check_rows(value or "value", columns["value"], bad, "must be finite")
         if has_time:
-            columns["time"] = _as_column(time, frame[time].to_numpy(), np.int64)
+            columns["time"] = as_column(time, frame[time].to_numpy(), np.int64)
         rows = pd.DataFrame(columns)
         if duplicates != "raise":
             rows = _merge(rows, duplicates)
@@ -192,6 +210,31 @@ class Interactions:
         """Share of the cells of the rating matrix that were observed."""
         return len(self) / max(1, self.n_users * self.n_items)
 
+    @cached_property
+    def digest(self) -> str:
+        """Sixteen hexadecimal characters that tell these interactions from others.
+
+        The first 16 of the SHA-256 over the shape, both id maps (1 and "1" differ) and
+        every row in its order: user, item, value, time or its absence. The same on
+        every computer. Cost O(n), once.
+        """
+        total = hashlib.sha256()
+        parts = [
+            b"Interactions 1",
+            np.array(self.shape, dtype="<i8").tobytes(),
+            *(_id_bytes(ids) for ids in (self.user_ids, self.item_ids)),
+            self.user.astype("<i8").tobytes(),
+            self.item.astype("<i8").tobytes(),
+            (self.value + 0.0).astype("<f8").tobytes(),  # -0.0 equals 0.0
+            b"none"
+            if self.time is None
+            else b"time" + self.time.astype("<i8").tobytes(),
+        ]
+        for part in parts:  # each with its length, so that no two lists run together
+            total.update(len(part).to_bytes(8, "little"))
+            total.update(part)
+        return total.hexdigest()[:16]
+
     def __repr__(self) -> str:
         return (
             f"Interactions({len(self):,} rows, {self.n_users:,} users, "
@@ -211,13 +254,23 @@ class Interactions:
         """The chosen rows (boolean mask or integer positions, order kept).
 
         Both id maps and the shape stay as they are, so the parts of a split always
-        speak of the same users and items.
+        speak of the same users and items. :meth:`at_least` makes the matrix smaller.
         """
         rows = np.asarray(rows)
         if rows.size == 0 and rows.dtype != bool:
             rows = rows.astype(np.int64)
+        if rows.ndim != 1 or rows.dtype.kind not in "biu":
+            raise ValueError(
+                "rows must be one mask or integer positions, got "
+                f"{rows.dtype} of shape {rows.shape}"
+            )
         if rows.dtype == bool and len(rows) != len(self):
             raise ValueError(f"mask has {len(rows)} entries, expected {len(self)}")
+        outside = (rows < 0) | (rows >= len(self))
+        if rows.dtype != bool and outside.any():
+            raise IndexError(
+                f"row {rows[outside][0]} is out of range for 0..{len(self) - 1}"
+            )
         return replace(
             self,
             user=self.user[rows],
@@ -226,8 +279,51 @@ class Interactions:
             time=None if self.time is None else self.time[rows],
         )
 
+    def at_least(self, *, user: int = 1, item: int = 1) -> Interactions:
+        """The k-core: every user keeps ``user`` rows or more, every item ``item``.
+
+        Rows of users and items below their bound go, which may bring others below
+        theirs, and so on until nobody is. What stays is the largest part of the rows in
+        which both bounds hold; row order stays. Users and items without a row left
+        **leave the id maps** (the order of the others stays), so the matrix gets
+        smaller. Filter before a split: parts filtered one by one no longer share their
+        ids. ``at_least()`` drops nothing but ids without rows.
+
+        Raises
+        ------
+        ValueError
+            A bound that is no whole number of at least 1.
+
+        Cost O(n) per round, few rounds on ratings (at most one per user and item).
+        See :meth:`Dataset.at_least` to keep titles beside the items.
+        """
+        for name, bound in (("user", user), ("item", item)):
+            whole = isinstance(bound, numbers.Integral) and not isinstance(bound, bool)
+            if not whole or bound < 1:
+                raise ValueError(
+                    f"{name} must be a whole number of at least 1, got {bound!r}"
+                )
+        rows = np.arange(len(self))
+        while True:
+            users = np.bincount(self.user[rows], minlength=self.n_users)
+            items = np.bincount(self.item[rows], minlength=self.n_items)
+            stay = (users[self.user[rows]] >= user) & (items[self.item[rows]] >= item)
+            if stay.all():
+                break
+            rows = rows[stay]
+        return Interactions(
+            user=(np.cumsum(users > 0) - 1)[self.user[rows]],
+            item=(np.cumsum(items > 0) - 1)[self.item[rows]],
+            value=self.value[rows],
+            time=None if self.time is None else self.time[rows],
+            user_ids=self.user_ids[users > 0],
+            item_ids=self.item_ids[items > 0],
+        )
+
     def binarize(self, threshold: float | None = None) -> Interactions:
         """Rows with ``value >= threshold`` (all rows for None); values become 1."""
+        if not (threshold is None or _is_real(threshold)):
+            raise ValueError(f"threshold must be a number or None, got {threshold!r}")
         kept = self if threshold is None else self.subset(self.value >= threshold)
         return replace(kept, value=np.ones(len(kept)))
 
@@ -256,8 +352,8 @@ class Interactions:
         counts = np.bincount(self.user, minlength=self.n_users)
         longest = int(counts.max(initial=0))
         max_len = longest if max_len is None else max_len
-        if max_len < 1 and longest:
-            raise ValueError(f"max_len must be at least 1, got {max_len}")
+        if not isinstance(max_len, numbers.Integral) or (max_len < 1 and longest):
+            raise ValueError(f"max_len must be at least 1, got {max_len!r}")
         lengths = np.minimum(counts, max_len)
         start = np.cumsum(counts) - counts
         place = np.arange(len(order)) - np.repeat(start + counts - lengths, counts)
@@ -282,20 +378,24 @@ class Interactions:
     # -- ids ----------------------------------------------------------------------
 
     def user_index(self, ids) -> np.ndarray:
-        """Indices of the given user ids; ``KeyError`` names the first unknown ones."""
-        return _find("user", ids, self._user_lookup)
+        """Indices of the given user ids, one or a sequence of them.
+
+        ``KeyError`` names the first unknown ones. 17 and "17" are two ids (2.0 is 2); a
+        set is refused, for its order is none.
+        """
+        return find_ids("user", ids, self._user_lookup)
 
     def item_index(self, ids) -> np.ndarray:
-        """Indices of the given item ids; ``KeyError`` names the first unknown ones."""
-        return _find("item", ids, self._item_lookup)
+        """Indices of the given item ids, by the rules of :meth:`user_index`."""
+        return find_ids("item", ids, self._item_lookup)
 
     @cached_property
     def _user_lookup(self) -> pd.Index:
-        return pd.Index(self.user_ids)
+        return lookup(self.user_ids)
 
     @cached_property
     def _item_lookup(self) -> pd.Index:
-        return pd.Index(self.item_ids)
+        return lookup(self.item_ids)
 
 
 class Split(NamedTuple):
@@ -316,66 +416,53 @@ class Dataset(NamedTuple):
     items: pd.DataFrame
     users: pd.DataFrame
 
+    def at_least(self, *, user: int = 1, item: int = 1) -> Dataset:
+        """:meth:`Interactions.at_least`, with the rows of both tables that stay."""
+        whole = self.interactions
+        core = whole.at_least(user=user, item=item)
+        items = self.items.iloc[whole.item_index(core.item_ids)]
+        users = self.users.iloc[whole.user_index(core.user_ids)]
+        return Dataset(core, items.reset_index(drop=True), users.reset_index(drop=True))
 
-def _as_column(name, values, dtype) -> np.ndarray:
-    """A fresh 1-D array of ``dtype``; refuses what would be rounded or made up."""
-    raw = np.asarray(values)
-    if raw.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, got shape {raw.shape}")
-    if len(raw) == 0:
-        return np.empty(0, dtype)
-    if raw.dtype.kind in "mMc":  # dates in nanoseconds would lose digits
-        raise ValueError(
-            f"column {name!r} must hold plain numbers, got {raw.dtype}; turn dates "
-            "into seconds with .astype('datetime64[s]').astype('int64')"
+
+def _is_real(value) -> bool:
+    """A number that is not NaN and not a truth value."""
+    return (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, (bool, np.bool_))
+        and value == value
+    )
+
+
+def _id_bytes(ids) -> bytes:
+    if ids.dtype == np.int64:
+        return b"int64" + ids.astype("<i8").tobytes()
+    texts = (("s" if isinstance(i, str) else "i") + f"{len(str(i))}:{i}" for i in ids)
+    return "".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _has_time(frame, time) -> bool:
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(
+            f"from_frame needs a pandas DataFrame, got {type(frame).__name__}; wrap it "
+            "in pd.DataFrame(..., columns=['user', 'item', 'value'])"
         )
-    if raw.dtype.kind == "O":
-        _check_rows(name, raw, pd.isna(raw), "must not have missing entries")
-    try:
-        if np.issubdtype(dtype, np.integer) and raw.dtype.kind not in "iub":
-            number = np.asarray(raw, dtype=np.float64)
-            bad = ~np.isfinite(number) | (number != np.floor(number))
-            bad |= np.abs(number) >= 2**63
-            _check_rows(name, raw, bad, "must be a whole number")
-            return number.astype(dtype)
-        return np.array(raw, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ValueError) and str(error).startswith("column "):
-            raise
-        raise ValueError(f"column {name!r} must hold numbers ({error})") from error
+    return time != "time" or time in frame.columns  # only the default may be absent
 
 
-def _as_ids(name, ids) -> np.ndarray:
-    array = np.array(ids)
-    if array.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
-    index = pd.Index(array)
-    if not index.is_unique:
+def _check_columns(frame, needed) -> None:
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
         raise ValueError(
-            f"{name} must be unique; {index[index.duplicated()][0]!r} twice"
+            f"column {missing[0]!r} is missing; the frame has "
+            f"{list(frame.columns)}. Name yours with user=, item=, value=, time="
         )
-    return array
-
-
-def _check_rows(name, values, bad, rule) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        value = values[row]
-        value = value.item() if isinstance(value, np.generic) else value
-        raise ValueError(
-            f"column {name!r} {rule}; row {row} holds {value!r} "
-            f"({int(bad.sum())} bad rows)"
-        )
-
-
-def _number(name, column, ids) -> tuple[np.ndarray, np.ndarray]:
-    absent = column.isna().to_numpy()
-    _check_rows(name, column.to_numpy(), absent, "must not have missing ids")
-    if ids is None:
-        index, ids = pd.factorize(column, sort=True)
-        return index, np.asarray(ids)
-    ids = _as_ids(f"{name}_ids", ids)
-    return _find(name, column.to_numpy(), pd.Index(ids)), ids
+    for name in needed:
+        if isinstance(frame[name], pd.DataFrame):
+            raise ValueError(
+                f"column {name!r} comes more than once in {list(frame.columns)}; "
+                "rename or drop one of them"
+            )
 
 
 def _merge(rows: pd.DataFrame, how: str) -> pd.DataFrame:
@@ -388,15 +475,3 @@ def _merge(rows: pd.DataFrame, how: str) -> pd.DataFrame:
     merged = rows.groupby(["user", "item"])["value"].agg(how)
     pairs = pd.MultiIndex.from_frame(last[["user", "item"]])
     return last.assign(value=merged.reindex(pairs).to_numpy())
-
-
-def _find(name, ids, lookup) -> np.ndarray:
-    ids = np.atleast_1d(np.asarray(ids))
-    index = lookup.get_indexer(ids)
-    if (index < 0).any():
-        unknown = [str(i) for i in pd.unique(pd.Series(ids[index < 0]))]
-        raise KeyError(
-            f"unknown {name} ids: {', '.join(unknown[:5])}"
-            f"{' …' if len(unknown) > 5 else ''} ({len(unknown)} of {len(ids)})"
-        )
-    return index.astype(np.int64)

@@ -250,7 +250,7 @@ def genre_matrix(items: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
     Raises
     ------
     ValueError
-        There is no column ``genres``.
+        There is no column ``genres``, or a cell of it is text or missing.
 
     Chapter 05.
     """
@@ -258,6 +258,12 @@ def genre_matrix(items: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
         raise ValueError(
             f"items must have a column 'genres'; it has {list(items.columns)}"
         )
+    for row, genres in enumerate(items["genres"]):
+        if isinstance(genres, str) or not np.iterable(genres):  # text: letters
+            raise ValueError(
+                f"column 'genres' must hold tuples of texts; row {row} holds "
+                f"{genres!r}. Split text first: items.genres.str.split('|')"
+            )
     names = tuple(sorted({genre for genres in items["genres"] for genre in genres}))
     place = {name: column for column, name in enumerate(names)}
     matrix = np.zeros((len(items), len(names)))

@@ -93,3 +93,81 @@ def rating_pairs(draw, *, max_size=20):
     number = st.integers(-800, 800).map(lambda eighths: eighths / 8)
     vector = st.lists(number, min_size=n, max_size=n)
     return np.array(draw(vector)), np.array(draw(vector))
+
+
+#: Texts that a careless reader takes for one another, or for no id.
+ID_TEXTS = st.one_of(
+    st.sampled_from(
+        [
+            *("0", "-0", "+0", "00", "1", "01", "+1", "1.0", "1e0", "-1", "-7", "１"),
+            *(
+                "٣",
+                "²",
+                "1_0",
+                "0x1",
+                "a",
+                "A",
+                "é",
+                "e\u0301",
+                "true",
+                "x y",
+                "a\u00a0",
+            ),
+            *("nan", "NaN", "NULL", "null", "None", "<NA>", "\\N", "NA", "n/a", "nil"),
+            *("9223372036854775807", "9223372036854775808", "-9223372036854775808"),
+        ]
+    ),
+    st.integers(-3, 10**19).map(str),
+    st.text("ab01-+.é", min_size=1, max_size=4),
+)
+
+#: Texts that are numbers, and texts that some reader takes for numbers.
+NUMBER_TEXTS = st.one_of(
+    st.sampled_from(
+        [
+            *(
+                "4",
+                "4.5",
+                "4,5",
+                "-0.5",
+                "+3",
+                ".5",
+                "5.",
+                "1e3",
+                "1E-2",
+                "1_000",
+                "１",
+            ),
+            *(
+                "٣",
+                "0x10",
+                "1e400",
+                "inf",
+                "-Infinity",
+                "nan",
+                "1,234",
+                "12,345",
+                "1 0",
+            ),
+            *("1.234,5", "1,234.5", "1e", "--1", "True", "½", "4,", ",5", "0,5", "x"),
+        ]
+    ),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(10**20), 10**20).map(str),
+    st.integers(0, 999).map(lambda n: f"{n // 10},{n % 10}"),
+)
+
+#: Ids, and what is none.
+WHOLE_OR_TEXT = st.one_of(
+    st.integers(-3, 12),
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(0, 12).map(str),
+    st.text("aé\u0301A \0", max_size=3),
+)
+NO_IDS = st.one_of(
+    st.sampled_from([None, True, False, 1.5, b"a", (1, 2), 2**63, -(2**63) - 1]),
+    st.sampled_from([float("nan"), float("inf"), np.datetime64("2020-01-01"), np.nan]),
+    st.dates(),
+    st.frozensets(st.integers(0, 3), max_size=2),
+    st.complex_numbers(),
+)

@@ -1,8 +1,14 @@
 """Interactions: numbering, checks, views and sequences."""
 
 import copy
+import datetime
 import pickle
+import subprocess
+import sys
+from collections import Counter
 from dataclasses import FrozenInstanceError
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -314,9 +320,354 @@ def test_ids_to_indices():
 
 
 def test_unknown_ids_are_listed():
-    with pytest.raises(KeyError, match=r"unknown user ids: zoe, 0 \(2 of 3\)"):
+    with pytest.raises(KeyError, match=r"unknown user ids: 'zoe', 0 \(2 of 3\)"):
         build().user_index(["a", "zoe", 0])
     with pytest.raises(KeyError, match=r"item ids: 0, 1, 2, 3, 4 … \(6 of 6\)"):
         build().item_index([0, 1, 2, 3, 4, 6])
-    with pytest.raises(KeyError, match="unknown item ids: 7"):
+    with pytest.raises(KeyError, match=r"ids: '7' \(1 of 1\); ids are int64"):
         build().item_index(["7"])  # a text is not a number
+
+
+def ids_of(texts):
+    """The same ids as data frames and arrays bring them."""
+    yield texts
+    yield tuple(texts)
+    yield pd.Series(texts, dtype=object)
+    yield pd.Index(texts, dtype=object)
+    yield pd.Categorical(texts) if len({type(t) for t in texts}) == 1 else texts
+    yield np.array([*texts, None], dtype=object)[:-1]
+
+
+@given(st.lists(strategies.WHOLE_OR_TEXT, min_size=1, max_size=6, unique=True))
+def test_ids_stay_what_they_are(ids):
+    """Constructor, numbering and look-up agree on mixtures of numbers and texts."""
+    whole = all(isinstance(i, int) for i in ids)
+    for given_ids in ids_of(ids):
+        data = Interactions([0], [0], [1.0], None, given_ids, [7])
+        assert data.user_ids.tolist() == ids
+        assert data.user_ids.dtype == (np.int64 if whole else object)
+        assert data.user_index(given_ids).tolist() == list(range(len(ids)))
+        for row, one in enumerate(ids):
+            assert data.user_index(one).tolist() == [row]
+            other = int(one) if isinstance(one, str) and one.isdigit() else str(one)
+            if other not in ids:
+                with pytest.raises(KeyError, match="unknown user ids"):
+                    data.user_index([one, other])
+    table = pd.DataFrame({"user": pd.Series(ids * 2, dtype=object), "item": 0})
+    table["item"] = range(len(table))
+    data = Interactions.from_frame(table, value=None)
+    expected = sorted(ids, key=lambda i: (isinstance(i, str), i))
+    assert data.user_ids.tolist() == expected, "numbers first, each kind sorted"
+    assert data.to_frame().user.tolist() == ids * 2
+    again = Interactions.from_frame(data.to_frame(), user_ids=ids)
+    assert again.user.tolist() == list(range(len(ids))) * 2
+
+
+@given(strategies.NO_IDS, st.sampled_from([[], [1], ["a"], [1, "a"]]))
+def test_what_is_no_id_is_refused_everywhere(wrong, before):
+    ids = [*before, wrong]
+    column = np.empty(len(ids), dtype=object)
+    for row, one in enumerate(ids):
+        column[row] = one
+    row = len(before)
+    for given_ids in (ids, column):
+        with pytest.raises(ValueError, match=f"user_ids.* row {row} "):
+            Interactions([0], [0], [1.0], None, given_ids, [7])
+    table = pd.DataFrame({"user": column, "item": 1, "value": 1.0})
+    with pytest.raises(ValueError, match=f"'user' must .* row {row} "):
+        Interactions.from_frame(table)
+    data = Interactions([0], [0], [1.0], None, [*before, "z"], [7])
+    with pytest.raises(KeyError, match="unknown user ids"):
+        data.user_index(column)
+
+
+@pytest.mark.parametrize(
+    "column, expected",
+    [
+        (pd.Series([2.0, 1.0]), [1, 2]),
+        (pd.Series([2, 1], dtype="Int64"), [1, 2]),
+        (pd.Series([2, 1], dtype="uint64"), [1, 2]),
+        (pd.Series(["b", "a"], dtype="string"), ["a", "b"]),
+        (pd.Series(["b", "a"], dtype="category"), ["a", "b"]),
+        (pd.Series(pd.Categorical([2, 1], [9, 2, 1])), [1, 2]),
+        (pd.Series(["10", "9"]), ["10", "9"]),
+        (pd.Series(["a\0", "a"]), ["a", "a\0"]),
+        (pd.Series(["nan", ""]), ["", "nan"]),
+    ],
+)
+def test_columns_of_any_kind_are_sorted_alike(column, expected):
+    data = Interactions.from_frame(frame(user=column))
+    assert data.user_ids.tolist() == expected
+    assert data.to_frame().user.tolist() == column.tolist()
+
+
+@pytest.mark.parametrize(
+    "column, advice",
+    [
+        ([1.5, 2.0], "astype"),
+        ([True, False], "astype"),
+        (pd.to_datetime(["2020-01-01", "2020-01-02"]), "astype"),
+        ([b"a", b"b"], "decode"),
+        ([(1, 2), (1, 3)], "join its parts"),
+        (pd.Series([1, None], dtype="Int64"), "missing ids; row 1"),
+        (pd.Series(["a", None], dtype="string"), "missing ids; row 1"),
+        (pd.Categorical(["a", None]), "missing ids; row 1"),
+        ([2**63, 1], "astype"),
+    ],
+)
+def test_columns_that_hold_no_ids(column, advice):
+    with pytest.raises(ValueError, match=f"column 'user' must .*{advice}"):
+        Interactions.from_frame(frame(user=column))
+
+
+def test_containers_of_ids():
+    for wrong in ({"a", "b", "c"}, frozenset("abc"), {"a": 1, "b": 2, "c": 3}):
+        with pytest.raises(TypeError, match="user_ids in a .* have no order"):
+            build(user_ids=wrong)
+        with pytest.raises(TypeError, match="have no order; pass a list"):
+            build().user_index(wrong)
+    hidden = np.ma.array([1, 2, 3], mask=[0, 1, 0])
+    with pytest.raises(ValueError, match="user_ids hold masked entries"):
+        build(user_ids=hidden)
+    with pytest.raises(ValueError, match="'value' holds masked entries"):
+        build(value=hidden)
+    assert build(value=np.ma.array([1, 2, 3])).value.tolist() == [1, 2, 3]
+    data = build()
+    assert data.item_index(np.int32(5)).tolist() == [1]
+    assert data.item_index(5.0).tolist() == [1], "a whole float is that number"
+    assert data.item_index(np.array(9)).tolist() == [2]
+    assert data.item_index(i for i in (9, 7)).tolist() == [2, 0]
+    assert data.item_index(pd.Series([], dtype=float)).tolist() == []
+    with pytest.raises(ValueError, match="one-dimensional"):
+        data.item_index(np.array([[7, 5]]))
+
+
+def test_the_kind_of_the_ids_is_said():
+    with pytest.raises(KeyError, match=r"'17' \(1 of 1\); ids are int64"):
+        build().item_index(["17"])
+    with pytest.raises(KeyError, match=r"ids: 17 \(1 of 1\); ids are text"):
+        build().user_index(17)
+    with pytest.raises(KeyError, match=r"ids: 17 \(1 of 1\)\W*$"):
+        build().item_index(17)
+
+
+# -- exact numbers --------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(-(2**64), 2**64),
+            st.integers(0, 9).map(float),
+            st.sampled_from([Decimal(3), Fraction(4), np.int64(5), np.float32(6)]),
+            st.sampled_from(["1", "1_0", "１", None, True, 0.5, 1j, b"1", 2.0**60]),
+            st.sampled_from([datetime.date(2020, 1, 1), pd.Timestamp(0), pd.NaT]),
+            st.sampled_from([Decimal("NaN"), Decimal("Infinity"), 10**400, (1,)]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_whole_numbers_are_exact_or_refused(numbers):
+    def good(number):
+        real = isinstance(number, (int, float, Decimal, Fraction, np.number))
+        if not real or isinstance(number, bool) or isinstance(number, complex):
+            return False
+        if abs(float("inf") if number != number else number) >= 2**63:
+            return False
+        return number == int(number) and number >= 0
+
+    n = len(numbers)
+    column = np.empty(n, dtype=object)
+    for row, number in enumerate(numbers):
+        column[row] = number
+    args = ([1.0] * n, column, ["u"], list(range(n)))
+    if all(map(good, numbers)):
+        data = Interactions([0] * n, range(n), *args)
+        assert data.time.tolist() == [int(number) for number in numbers]
+    else:
+        with pytest.raises(ValueError, match="^column 'time' .* row "):
+            Interactions([0] * n, range(n), *args)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"value": ["1_000", "1", "2"]}, "'value' must hold numbers, not text.*1_000"),
+        ({"value": ["１", "1", "2"]}, "'value' must hold numbers, not text"),
+        ({"value": [10**400, 1, 1]}, "'value' must hold numbers that a float"),
+        ({"value": [[1, 2], [3], [4]]}, "value must be one-dimensional"),
+        ({"value": "123"}, r"value must be one-dimensional, got shape \(\)"),
+        ({"time": np.array([2**63, 1, 1], dtype=np.uint64)}, "'time' must be a whole"),
+        ({"time": [2.0**60, 1.0, 2.0]}, "'time' must be a whole number"),
+        ({"time": pd.to_datetime(["2020-01-01"] * 3, utc=True)}, "tz_convert"),
+        ({"time": [datetime.date(2020, 1, 1)] * 3}, "tz_convert"),
+        ({"user": [True, False, True]}, "'user' must hold whole numbers that are not"),
+        ({"user": ["0", "1", "1"]}, "'user' must hold whole numbers that are not text"),
+    ],
+)
+def test_numbers_that_are_none(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(**changes)
+
+
+def test_the_advice_for_dates_works():
+    for dates in (
+        pd.Series(pd.to_datetime(["2020-01-01"])),
+        pd.Series(pd.to_datetime(["2020-01-01T01:00+01:00"])),
+        pd.Series([datetime.datetime(2020, 1, 1)], dtype=object),
+    ):
+        seconds = (
+            pd.to_datetime(dates, utc=True)
+            .dt.tz_convert(None)
+            .astype("datetime64[s]")
+            .astype("int64")
+        )
+        assert seconds.tolist() == [1577836800]
+
+
+# -- frames that are none -------------------------------------------------------------
+
+
+def test_frames_that_are_none():
+    for wrong in ({"user": ["a"]}, np.ones((2, 3)), [("a", "b", 1)], None):
+        with pytest.raises(TypeError, match="needs a pandas DataFrame, got"):
+            Interactions.from_frame(wrong)
+    twice = pd.DataFrame(
+        [["a", "b", "x", 1]], columns=["user", "user", "item", "value"]
+    )
+    with pytest.raises(ValueError, match="'user' comes more than once"):
+        Interactions.from_frame(twice)
+    with pytest.raises(ValueError, match="column 'tiem' is missing"):
+        Interactions.from_frame(frame(), time="tiem")
+    assert Interactions.from_frame(frame().drop(columns="time")).time is None
+
+
+def test_rows_thresholds_and_lengths_that_are_none():
+    data = build()
+    for rows, message in (([3], "row 3 is out of range for 0..2"), ([-1], "row -1")):
+        with pytest.raises(IndexError, match=message):
+            data.subset(rows)
+    for rows in ([0.5], ["a"], [[0]], 0):
+        with pytest.raises(ValueError, match="one mask or integer positions"):
+            data.subset(rows)
+    for threshold in ("3", np.nan, True):
+        with pytest.raises(ValueError, match="threshold must be a number"):
+            data.binarize(threshold)
+    with pytest.raises(ValueError, match="max_len must be at least 1, got 2.5"):
+        data.sequences(2.5)
+
+
+# -- at_least -------------------------------------------------------------------------
+
+
+@given(strategies.interactions(), st.integers(1, 4), st.integers(1, 4))
+def test_at_least_against_a_loop(data, user, item):
+    rows = list(zip(*data.to_frame().T.to_numpy().tolist(), strict=True))
+    while True:
+        users, items = Counter(r[0] for r in rows), Counter(r[1] for r in rows)
+        kept = [r for r in rows if users[r[0]] >= user and items[r[1]] >= item]
+        if kept == rows:
+            break
+        rows = kept
+    core = data.at_least(user=user, item=item)
+    assert list(map(tuple, core.to_frame().to_numpy().tolist())) == rows
+    for ids, old, place in (
+        (core.user_ids, data.user_ids, 0),
+        (core.item_ids, data.item_ids, 1),
+    ):
+        used = {row[place] for row in rows}
+        assert ids.tolist() == [one for one in old.tolist() if one in used]
+    assert core.at_least(user=user, item=item).digest == core.digest
+    timeless = Interactions.from_frame(data.to_frame().drop(columns="time"))
+    assert timeless.at_least(user=user, item=item).time is None
+
+
+@given(strategies.interactions(min_rows=1, max_users=3, max_items=3))
+@settings(max_examples=25)
+def test_no_larger_part_of_the_rows_has_the_property(data):
+    n = len(data)
+    core = {
+        tuple(r) for r in data.at_least(user=2, item=2).to_frame().to_numpy()[:, :2]
+    }
+    pairs = data.to_frame().to_numpy()[:, :2].tolist()
+    for chosen in range(2**n):
+        part = [pairs[i] for i in range(n) if chosen >> i & 1]
+        users, items = Counter(r[0] for r in part), Counter(r[1] for r in part)
+        if min([*users.values(), *items.values()], default=2) >= 2:
+            assert {tuple(r) for r in part} <= core
+
+
+def test_at_least_with_titles_and_wrong_bounds():
+    data = Dataset(
+        build(),
+        pd.DataFrame({"title": ["seven", "five", "nine", "eleven"]}),
+        pd.DataFrame({"name": ["b", "a", "c"]}),
+    )
+    core = data.at_least(user=2)
+    assert core.interactions.user_ids.tolist() == core.users.name.tolist() == ["a"]
+    assert core.interactions.item_ids.tolist() == [7, 11]
+    assert core.items.title.tolist() == ["seven", "eleven"]
+    assert core.items.index.tolist() == [0, 1]
+    assert data.at_least(user=9).interactions.shape == (0, 0)
+    for wrong in (0, -1, 1.5, "2", True, None):
+        with pytest.raises(ValueError, match="item must be a whole number of at least"):
+            build().at_least(item=wrong)
+
+
+# -- digest ---------------------------------------------------------------------------
+
+CHANGES = [
+    {"user": [0, 1, 2]},
+    {"item": [0, 1, 3]},
+    {"value": [1.0, 2.5, np.nextafter(4.0, 5.0)]},
+    {"time": [30, 10, 21]},
+    {"time": None},
+    {"time": [0, 0, 0]},
+    {"user_ids": ["b", "a", "d"]},
+    {"user_ids": ["a", "b", "c"]},
+    {"user_ids": ["b", "a", "c", "d"]},
+    {"item_ids": ["7", "5", "9", "11"]},
+    {"item_ids": [7, 5, 9, "11"]},
+    {"item_ids": [7, 5, 9, 11, 12]},
+    {"user": [1, 0, 1], "item": [0, 0, 3], "value": [2.5, 1, 4], "time": [10, 30, 20]},
+]
+
+
+def test_digest_tells_data_apart():
+    digests = [build(**changes).digest for changes in ({}, *CHANGES)]
+    assert len(set(digests)) == len(digests)
+    assert all(len(d) == 16 and int(d, 16) >= 0 for d in digests)
+    same = build(user=np.array([0, 1, 1], dtype=np.int8), value=[1, 2.5, 4])
+    assert same.digest == build().digest == pickle.loads(pickle.dumps(build())).digest
+    data = build()
+    assert data.digest is data.digest, "computed once"
+    with pytest.raises(FrozenInstanceError):
+        data.digest = "0"
+    zero = build(value=[0.0, 2.5, 4.0])
+    assert zero.digest == build(value=[-0.0, 2.5, 4.0]).digest
+
+
+def test_digest_is_the_same_elsewhere():
+    """Another process, another hash seed; the literal guards the rule itself."""
+    code = (
+        "from recsys_tutor.data import Interactions\n"
+        "rows = [0, 1], [1, 0], [1.0, 2.0], [3, 4]\n"
+        "print(Interactions(*rows, ['é', 1], [5, 6]).digest)"
+    )
+    run = [sys.executable, "-c", code]
+    env = {"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)}
+    told = subprocess.run(run, capture_output=True, text=True, check=True, env=env)
+    here = Interactions([0, 1], [1, 0], [1.0, 2.0], [3, 4], ["é", 1], [5, 6]).digest
+    assert told.stdout.strip() == here == "f6a97b31b06f5be8"
+
+
+@given(strategies.interactions(min_rows=1), st.data())
+def test_digest_sees_every_cell(data, draw):
+    column = draw.draw(st.sampled_from(["value", "time"]))
+    row = draw.draw(st.integers(0, len(data) - 1))
+    changed = np.array(getattr(data, column))
+    changed[row] += 1
+    columns = {n: getattr(data, n) for n in ("user", "item", "value", "time")}
+    ids = {"user_ids": data.user_ids, "item_ids": data.item_ids}
+    assert Interactions(**{**columns, column: changed}, **ids).digest != data.digest

@@ -808,6 +808,9 @@ def test_genre_matrix_small_and_errors():
     assert matrix.tolist() == [[0, 1], [0, 0], [1, 1]]
     with pytest.raises(ValueError, match=r"column 'genres'; it has \['title'\]"):
         genre_matrix(pd.DataFrame({"title": ["x"]}))
+    for cell in ("a|b", None, float("nan")):
+        with pytest.raises(ValueError, match="tuples of texts; row 1 holds"):
+            genre_matrix(pd.DataFrame({"genres": [("b",), cell]}))
 
 
 # -- the reader's own ratings -------------------------------------------------------
@@ -939,12 +942,12 @@ def test_malformed_files_give_a_value_error_that_names_the_file(tmp_path, data, 
         (HEAD + "1,2,,4\n", {}, "line 2, column 'rating': '' is missing"),
         (HEAD + "1,2,NaN,4\n", {}, "line 2, column 'rating': 'NaN' is not a number"),
         (HEAD + "1,2,inf,4\n", {}, "line 2, column 'rating': 'inf' is not finite"),
-        ("user;item;rating\n1;2;3,5\n", {}, "write decimals with a point"),
+        (HEAD + '1,2,"3,5",4\n', {}, "pass decimal=',' if the comma is"),
         (HEAD + "1,2,3,-4\n", {}, "line 2, column 'timestamp': '-4' is before 1970"),
         (HEAD + "1,2,3,1969-12-31\n", {}, "'1969-12-31' is before 1970"),
         (HEAD + "1,2,3,5\n1,3,3,2020-01-01\n", {}, "line 3, column 'timestamp'"),
         (HEAD + "1,2,3,2020-01-01\n1,3,3,May\n", {}, "'May' is neither seconds since"),
-        (HEAD + "1,2,3,1577836800000\n", {}, "divide milliseconds by 1000"),
+        (HEAD + "1,2,3,1577836800000\n", {}, "time_unit='ms'"),
         (HEAD + "1,2,3,\n", {}, "pass time=None"),
         (HEAD + "1,2,3\n", {}, "line 2, column 'timestamp': '' is missing"),
         (HEAD + "1,2,3,inf\n", {}, "column 'timestamp': 'inf' is not finite"),
@@ -967,7 +970,7 @@ def test_malformed_files_give_a_value_error_that_names_the_file(tmp_path, data, 
         (HEAD + "a,2,3,4\n" * 9, {}, "8 lines repeat"),
         ((HEAD + "é,2,3,4\n").encode("latin-1"), {"encoding": "utf-8"}, "line 2 holds"),
         (HEAD + "1,2,3,4\n", {"encoding": "klingon"}, "unknown encoding: klingon"),
-        (b"PK\x03\x04\x00\x00", {}, "a binary file"),
+        (b"PK\x03\x04\x00\x00", {}, "damaged, incomplete or locked zip file"),
         (
             gzip.compress(HEAD.encode(), mtime=0)[:-9],
             {},
