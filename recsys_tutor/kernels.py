@@ -5,18 +5,28 @@ Chapters: 07 and 08 Matrix factorization, 09 Implicit feedback.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from contextlib import contextmanager
 from functools import cache, wraps
+from pathlib import Path
+from threading import Lock, Thread
 
+import numba
 import numpy as np
 from numba import njit, prange
 from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "SUMS_IN_ANY_ORDER",
+    "available_memory",
     "check_factors",
+    "check_memory",
+    "in_forked_process",
     "is_stored",
     "one_blas_thread",
     "pair_dots",
+    "parallel",
     "parallel_if_long",
     "ridge_rows",
 ]
@@ -25,18 +35,141 @@ __all__ = [
 SUMS_IN_ANY_ORDER = {"reassoc", "contract"}
 
 
+# -- threads and processes -----------------------------------------------------------
+
+
+class _Threads:
+    """What this process knows of its threads.
+
+    A forked child inherits the libraries that ran threads but not their threads: a
+    parallel loop would end the child or wait for ever. So it runs all loops serially.
+    """
+
+    def __init__(self, *, forked: bool):
+        self.forked = forked
+        self.started = False  # numba's
+        self.in_use = Lock()  # held while a loop runs in parallel
+        self.blas = Lock()  # guards the two below
+        self.blas_users, self.blas_limit = 0, None
+
+
+# A worker of multiprocessing that was forked before this module was imported.
+_threads = _Threads(
+    forked=type(multiprocessing.current_process()).__name__ == "ForkProcess"
+)
+
+
+def _after_fork() -> None:
+    """In the child: locks may be held by threads that are not here."""
+    global _threads
+    limit = _threads.blas_limit
+    _threads = _Threads(forked=True)
+    if limit is not None:
+        limit.restore_original_limits()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def in_forked_process() -> bool:
+    """Whether this process was forked, and so must not use threads of its parent's."""
+    return _threads.forked
+
+
+@contextmanager
+def _numba_threads():
+    """Yields True where a loop may run in parallel now: its threads are then reserved.
+
+    One loop at a time: a second one from another thread had better run serially, and
+    must where numba has only its own threads, which serve one caller.
+    """
+    if _threads.forked or not _threads.in_use.acquire(blocking=False):
+        yield False
+        return
+    try:
+        if not _threads.started:
+            # Numba's start sets OpenMP's number of threads, which is also torch's, for
+            # the thread that starts it: a small network would then wait for a second
+            # thread at every step. So that is another thread than this one.
+            starter = Thread(target=numba.get_num_threads)
+            starter.start()
+            starter.join()
+            _threads.started = True
+        yield True
+    finally:
+        _threads.in_use.release()
+
+
 @cache
 def _libraries():
     return ThreadpoolController()  # looking for them takes a millisecond
 
 
+@contextmanager
 def one_blas_thread():
     """A context in which BLAS uses one thread: for loops over small matrices.
 
     More threads make a small product slower, and fight with the rows that
-    :func:`ridge_rows` already solves in parallel.
+    :func:`ridge_rows` already solves in parallel. The number is the process's: the
+    first of several threads within sets it, the last one sets it back.
     """
-    return _libraries().limit(limits=1, user_api="blas")
+    threads = _threads
+    with threads.blas:
+        if not threads.blas_users:
+            threads.blas_limit = _libraries().limit(limits=1, user_api="blas")
+        threads.blas_users += 1
+    try:
+        yield
+    finally:
+        with threads.blas:
+            threads.blas_users -= 1
+            if not threads.blas_users:
+                threads.blas_limit.restore_original_limits()
+                threads.blas_limit = None
+
+
+# -- memory --------------------------------------------------------------------------
+
+
+def available_memory() -> int | None:
+    """Bytes that are free or soon freed on this machine; None if it does not say.
+
+    A container's limit counts where it is less.
+    """
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = dict(line.split(":", 1) for line in lines)
+        found.append(int(sizes["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError):  # not Linux: all that there is
+        try:
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        except (AttributeError, OSError, ValueError):
+            pass
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")
+        found.append(int(limit))
+    except (OSError, ValueError):  # no limit: "max"
+        pass
+    return min(found, default=None)
+
+
+def check_memory(n_bytes: float, what: str, advice: str) -> None:
+    """MemoryError, before anything is allocated, unless ``n_bytes`` are available.
+
+    ``what`` says what they are for, ``advice`` what to do instead: "EASE needs 40,000 x
+    40,000 numbers twice, 23.8 GiB; 8.1 GiB are available. Take ImplicitALS".
+    """
+    available = available_memory()
+    if available is not None and n_bytes > available:
+        raise MemoryError(
+            f"{what}, {n_bytes / 2**30:,.1f} GiB; {available / 2**30:,.1f} GiB are "
+            f"available. {advice}"
+        )
+
+
+# -- compiled loops ------------------------------------------------------------------
 
 
 def check_factors(X, Q):
@@ -55,22 +188,31 @@ def check_factors(X, Q):
 LONG = 20_000
 
 
-def parallel_if_long(loop):
+def parallel(loop=None, *, at_least: int = 0):
     """Compile a ``prange`` loop with and without threads, and choose at each call.
 
-    The last argument has one entry per turn of the loop, and each turn writes only its
-    own entry of the result: so both give the same numbers. From ``LONG`` turns on the
-    loop runs in parallel.
+    Each turn of the loop writes only its own entry of the result: so both give the same
+    numbers. The loop runs in parallel if it has ``at_least`` as many turns (counted
+    by its last argument, which has one entry per turn), no other loop does so at that
+    moment, and the process was not forked.
     """
-    serial = njit(fastmath=SUMS_IN_ANY_ORDER)(loop)
-    parallel = njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)(loop)
+    if loop is None:
+        return lambda loop: parallel(loop, at_least=at_least)
+    alone = njit(fastmath=SUMS_IN_ANY_ORDER)(loop)
+    together = njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)(loop)
 
     @wraps(loop)
     def run(*arguments):
-        return (parallel if len(arguments[-1]) >= LONG else serial)(*arguments)
+        if len(arguments[-1]) < at_least:
+            return alone(*arguments)
+        with _numba_threads() as free:
+            return (together if free else alone)(*arguments)
 
     run.py_func = loop
     return run
+
+
+parallel_if_long = parallel(at_least=LONG)
 
 
 @parallel_if_long
@@ -100,7 +242,7 @@ def is_stored(indptr, indices, user, item):
     return found
 
 
-@njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)
+@parallel
 def ridge_rows(indptr, indices, weight, target, Q, base, reg):
     """One weighted ridge regression for each row of a csr matrix, rows in parallel.
 
