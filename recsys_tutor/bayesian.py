@@ -28,7 +28,7 @@ from recsys_tutor.gibbs import (
     sample_cutpoints,
     sample_latent,
 )
-from recsys_tutor.kernels import parallel
+from recsys_tutor.kernels import check_squares, parallel
 
 __all__ = ["BayesianFM", "side_features"]
 
@@ -163,6 +163,7 @@ class BayesianFM(Recommender):
     # -- training ---------------------------------------------------------------------
 
     def _fit(self, train, callback):
+        check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
         blocks = self._blocks(train)
         order = np.lexsort((train.item, train.user))  # neighbours in memory

@@ -18,6 +18,7 @@ from scipy.sparse import csr_array, diags_array
 
 from recsys_tutor.base import Recommender, TopK, _check_index, check_number, top_k
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.kernels import check_memory, check_squares, square_matrix_bytes
 
 __all__ = [
     "ContentBased",
@@ -204,6 +205,7 @@ class ContentBased(Recommender):
             )
 
     def _fit(self, train, callback):
+        check_squares("ratings", train.value)
         self.F_ = check_features(self.features, train.n_items)
         self.profiles_ = self._profile(train.csr)
 
@@ -270,6 +272,13 @@ class ContentRidge(Recommender):
 
     def _fit(self, train, callback):
         F = check_features(self.features, train.n_items)
+        check_memory(
+            square_matrix_bytes(train.n_items, 2),
+            f"ContentRidge compares {train.n_items:,} items with each other: "
+            f"{train.n_items:,} x {train.n_items:,} numbers, twice",
+            "Take ContentBased, or keep fewer items with "
+            "Interactions.at_least(item=...)",
+        )
         self.S_ = (F @ F.T).toarray()  # (n_items, n_items)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         X = train.csr
@@ -284,7 +293,7 @@ class ContentRidge(Recommender):
                 rated = X.indices[start:end]
                 A = self.S_[np.ix_(rated, rated)]
                 A[np.diag_indices_from(A)] += self.reg
-                a[start:end] = linalg.solve(A, residual[start:end], assume_a="pos")
+                a[start:end] = _solve(A, residual[start:end])
         return csr_array((a, X.indices, X.indptr), shape=X.shape)
 
     def _predict(self, users, items):
@@ -301,6 +310,17 @@ class ContentRidge(Recommender):
         base = self.bias_._score_history(X)
         row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         return base + self._weights(X, X.data - base[row, X.indices]) @ self.S_
+
+
+def _solve(A, b):
+    """``A⁻¹ b`` for a positive definite ``A``, or a ValueError with advice."""
+    try:
+        return linalg.cho_solve(linalg.cho_factor(A, lower=True), b)
+    except linalg.LinAlgError as error:
+        raise ValueError(
+            "reg is nothing beside the squares of the features: try a larger reg, or "
+            "divide the features by a constant"
+        ) from error
 
 
 def check_features(features, n_items: int) -> csr_array:

@@ -22,13 +22,18 @@ __all__ = [
     "available_memory",
     "check_factors",
     "check_memory",
+    "check_squares",
     "in_forked_process",
     "is_stored",
     "one_blas_thread",
+    "overflow_to_inf",
     "pair_dots",
     "parallel",
     "parallel_if_long",
     "ridge_rows",
+    "solve_ridges",
+    "square_matrix_bytes",
+    "unit_scale",
 ]
 
 # Sums may be taken in another order, so that several products are added at once.
@@ -169,6 +174,24 @@ def check_memory(n_bytes: float, what: str, advice: str) -> None:
         )
 
 
+def square_matrix_bytes(n: int, copies: int) -> float:
+    """Of ``copies`` (n, n) float64 matrices."""
+    return 8.0 * n * n * copies
+
+
+# -- numbers -------------------------------------------------------------------------
+
+
+def unit_scale(values: np.ndarray) -> float:
+    """A power of two: divided by it, the largest of ``values`` is about 1.
+
+    The division is exact, so what does not depend on the scale stays the same to the
+    last bit, and no square overflows or vanishes. 1 for zeros.
+    """
+    _, exponent = np.frexp(np.abs(values).max(initial=0.0))
+    return float(np.ldexp(1.0, min(int(exponent), 1023)))
+
+
 # -- compiled loops ------------------------------------------------------------------
 
 
@@ -182,6 +205,28 @@ def check_factors(X, Q):
             f"Q must have {X.shape[1]} rows, one per column of the matrix, got "
             f"{len(Q)}; for the item factors pass the transposed matrix and P"
         )
+
+
+#: Sums of squares of larger values may overflow, and products of such sums.
+LARGEST = 1e70
+
+
+def check_squares(name: str, values: np.ndarray, *, most: float = LARGEST) -> None:
+    """ValueError if a value is larger than ``most``: sums of squares may overflow."""
+    largest = np.abs(values).max(initial=0.0)
+    if largest > most:
+        raise ValueError(
+            f"{name} as large as {largest:.3g} are more than floating point can add "
+            "up: divide them by a constant first"
+        )
+
+
+def overflow_to_inf(function):
+    """The same function, silent where a number overflows: the result says it.
+
+    For objectives: a loss that is not finite ends a fit, with advice.
+    """
+    return np.errstate(over="ignore", invalid="ignore")(function)
 
 
 # Turns of a loop below which starting threads costs more than it saves.
@@ -266,7 +311,7 @@ def ridge_rows(indptr, indices, weight, target, Q, base, reg):
     Notes
     -----
     Cost O(nnz · f² + n_rows · f³); memory per thread O(longest row · f). Call it within
-    :func:`one_blas_thread`.
+    :func:`one_blas_thread`, or :func:`solve_ridges`.
     """
     n_factors = Q.shape[1]
     P = np.zeros((len(indptr) - 1, n_factors))
@@ -288,6 +333,25 @@ def ridge_rows(indptr, indices, weight, target, Q, base, reg):
             A[f, f] += reg[u]
         _solve_cholesky(np.linalg.cholesky(A), x)
     return P
+
+
+def solve_ridges(*arguments) -> np.ndarray:
+    """:func:`ridge_rows` of the same arguments, with one BLAS thread.
+
+    Raises
+    ------
+    ValueError
+        A system is singular to working precision.
+    """
+    with one_blas_thread():
+        try:
+            return ridge_rows(*arguments)
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                "a ridge regression has no solution in floating point: the penalty "
+                "vanishes beside the squares of the factors. Try a larger reg, or "
+                "divide the values by a constant"
+            ) from error
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)

@@ -52,7 +52,7 @@ def job(n):
     from test_contract import MODELS
 
     case, train = MODELS[n], data()
-    fewer = {"n_epochs": 2, "batch_size": 4096, "burn_in": 1}
+    fewer = {"n_epochs": 2, "batch_size": 1024, "burn_in": 1}
     model = case.new(train)
     changes = {k: v for k, v in fewer.items() if k in model.get_params()}
     scores = model.clone(**changes).fit(train).score(np.arange(600))
