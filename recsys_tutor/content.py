@@ -315,7 +315,7 @@ class ContentRidge(Recommender):
 def _solve(A, b):
     """``A⁻¹ b`` for a positive definite ``A``, or a ValueError with advice."""
     try:
-        return linalg.cho_solve(linalg.cho_factor(A, lower=True), b)
+        return linalg.solve(A, b, assume_a="pos")
     except linalg.LinAlgError as error:
         raise ValueError(
             "reg is nothing beside the squares of the features: try a larger reg, or "

@@ -38,6 +38,7 @@ __all__ = [
 
 # Sums may be taken in another order, so that several products are added at once.
 SUMS_IN_ANY_ORDER = {"reassoc", "contract"}
+EPS = np.finfo(np.float64).eps
 
 
 # -- threads and processes -----------------------------------------------------------
@@ -306,7 +307,7 @@ def ridge_rows(indptr, indices, weight, target, Q, base, reg):
     Returns
     -------
     (n_rows, f) float64
-        Zero for a row without entries.
+        Zero for a row without entries, NaN where the matrix is singular when rounded.
 
     Notes
     -----
@@ -331,8 +332,30 @@ def ridge_rows(indptr, indices, weight, target, Q, base, reg):
         A = base + weighted.T @ plain
         for f in range(n_factors):
             A[f, f] += reg[u]
-        _solve_cholesky(np.linalg.cholesky(A), x)
+        trace = 0.0
+        for f in range(n_factors):
+            trace += A[f, f]
+        if reg[u] > 8 * n_factors * EPS * trace:  # positive definite when rounded, too
+            _solve_cholesky(np.linalg.cholesky(A), x)
+        else:  # an exception would leave a parallel loop undefined
+            _solve_cholesky(_cholesky_or_nan(A), x)
     return P
+
+
+@njit
+def _cholesky_or_nan(A):
+    """The lower Cholesky factor of ``A``, NaN where it has none."""
+    L = np.zeros_like(A)
+    for f in range(len(A)):
+        for g in range(f + 1):
+            rest = A[f, g]
+            for h in range(g):
+                rest -= L[f, h] * L[g, h]
+            if f > g:
+                L[f, g] = rest / L[g, g]
+            else:
+                L[f, f] = np.sqrt(rest) if rest > 0 else np.nan
+    return L
 
 
 def solve_ridges(*arguments) -> np.ndarray:
@@ -344,14 +367,14 @@ def solve_ridges(*arguments) -> np.ndarray:
         A system is singular to working precision.
     """
     with one_blas_thread():
-        try:
-            return ridge_rows(*arguments)
-        except np.linalg.LinAlgError as error:
-            raise ValueError(
-                "a ridge regression has no solution in floating point: the penalty "
-                "vanishes beside the squares of the factors. Try a larger reg, or "
-                "divide the values by a constant"
-            ) from error
+        P = ridge_rows(*arguments)
+    if not np.isfinite(P).all():
+        raise ValueError(
+            "a ridge regression has no solution in floating point: the penalty "
+            "vanishes beside the squares of the factors. Try a larger reg, or divide "
+            "the values by a constant"
+        )
+    return P
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
