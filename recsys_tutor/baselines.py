@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.kernels import check_squares, overflow_to_inf
 
 __all__ = ["BiasModel", "Popularity", "Random", "bias_half_step", "bias_objective"]
 
@@ -104,6 +105,7 @@ def bias_half_step(
     return total / np.maximum(count + reg, np.finfo(float).tiny)
 
 
+@overflow_to_inf
 def bias_objective(rating, prediction, b_u, b_i, reg_u, reg_i) -> float:
     """``sum (r - r_hat)² + reg_u · |b_u|² + reg_i · |b_i|²`` (eq-bias-objective)."""
     error = np.sum((rating - prediction) ** 2)
@@ -154,6 +156,7 @@ class BiasModel(Recommender):
 
     def _fit(self, train, callback):
         u, i, r = train.user, train.item, train.value
+        check_squares("ratings", r)
         self.mu_ = float(r.mean())
         self.b_u_ = np.zeros(train.n_users)
         self.b_i_ = np.zeros(train.n_items)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
+from numba import prange
 from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
 from scipy.special import ndtr, ndtri
 
@@ -28,7 +28,7 @@ from recsys_tutor.gibbs import (
     sample_cutpoints,
     sample_latent,
 )
-from recsys_tutor.kernels import SUMS_IN_ANY_ORDER
+from recsys_tutor.kernels import check_squares, parallel
 
 __all__ = ["BayesianFM", "side_features"]
 
@@ -163,6 +163,7 @@ class BayesianFM(Recommender):
     # -- training ---------------------------------------------------------------------
 
     def _fit(self, train, callback):
+        check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
         blocks = self._blocks(train)
         order = np.lexsort((train.item, train.user))  # neighbours in memory
@@ -380,7 +381,7 @@ def _mean_of_rows(user, day, n_users):
     return csr_array((values, (rows, columns)), shape=(n_users, n_days + 1))
 
 
-@njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)
+@parallel
 def _rule_of_rows(U, V, D, user, item, day):
     """``a_u + a_i + a_d + q_u · q_i + q_u · q_d + q_i · q_d`` for each pair."""
     out = np.empty(len(user))

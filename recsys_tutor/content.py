@@ -19,6 +19,7 @@ from scipy.sparse import csr_array, diags_array
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.checks import check_index, check_number
+from recsys_tutor.kernels import check_memory, check_squares, square_matrix_bytes
 from recsys_tutor.ranking import TopK, top_k
 
 __all__ = [
@@ -208,6 +209,7 @@ class ContentBased(Recommender):
             )
 
     def _fit(self, train, callback):
+        check_squares("ratings", train.value)
         self.F_ = check_features(self.features, train.n_items)
         self.profiles_ = self._profile(train.csr)
 
@@ -286,6 +288,13 @@ class ContentRidge(Recommender):
 
     def _fit(self, train, callback):
         F = check_features(self.features, train.n_items)
+        check_memory(
+            square_matrix_bytes(train.n_items, 2),
+            f"ContentRidge compares {train.n_items:,} items with each other: "
+            f"{train.n_items:,} x {train.n_items:,} numbers, twice",
+            "Take ContentBased, or keep fewer items with "
+            "Interactions.at_least(item=...)",
+        )
         self.S_ = (F @ F.T).toarray()  # (n_items, n_items)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         X = train.csr
@@ -300,7 +309,7 @@ class ContentRidge(Recommender):
                 rated = X.indices[start:end]
                 A = self.S_[np.ix_(rated, rated)]
                 A[np.diag_indices_from(A)] += self.reg
-                a[start:end] = linalg.solve(A, residual[start:end], assume_a="pos")
+                a[start:end] = _solve(A, residual[start:end])
         return csr_array((a, X.indices, X.indptr), shape=X.shape)
 
     def _predict(self, users, items):
@@ -327,6 +336,17 @@ class ContentRidge(Recommender):
         row = self.X_[[user]]
         rest = self.bias_._predict(np.array([user]), np.array([item]))[0]
         return row.indices, row.data * self.S_[row.indices, item], rest
+
+
+def _solve(A, b):
+    """``A⁻¹ b`` for a positive definite ``A``, or a ValueError with advice."""
+    try:
+        return linalg.solve(A, b, assume_a="pos")
+    except linalg.LinAlgError as error:
+        raise ValueError(
+            "reg is nothing beside the squares of the features: try a larger reg, or "
+            "divide the features by a constant"
+        ) from error
 
 
 def check_features(features, n_items: int) -> csr_array:

@@ -20,9 +20,10 @@ from recsys_tutor.kernels import (
     check_factors,
     is_stored,
     one_blas_thread,
+    overflow_to_inf,
     pair_dots,
     parallel_if_long,
-    ridge_rows,
+    solve_ridges,
 )
 
 __all__ = [
@@ -77,9 +78,10 @@ def weighted_als_half_step(
     ones = np.ones(X.nnz)
     with one_blas_thread():
         gram = unobserved * (Q.T @ Q)
-        return ridge_rows(X.indptr, X.indices, X.data, ones, Q, gram, reg_u)
+    return solve_ridges(X.indptr, X.indices, X.data, ones, Q, gram, reg_u)
 
 
+@overflow_to_inf
 def implicit_als_objective(X, P, Q, unobserved, reg) -> float:
     """``sum over entries c (1 - s)² + unobserved · sum over all cells s²`` + penalty.
 
@@ -294,6 +296,7 @@ def _triple_losses(b, P, Q, user, positive, negative):
     return out
 
 
+@overflow_to_inf
 def bpr_objective(user, positive, negative, b, P, Q, reg) -> float:
     """Sum over triples of the loss in :func:`bpr_epoch`, penalties included."""
     losses = _triple_losses(b, P, Q, user, positive, negative)

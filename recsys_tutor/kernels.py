@@ -5,24 +5,106 @@ Chapters: 07 and 08 Matrix factorization, 09 Implicit feedback.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from contextlib import contextmanager
 from functools import cache, wraps
+from pathlib import Path
+from threading import Lock, Thread
 
+import numba
 import numpy as np
 from numba import njit, prange
 from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "SUMS_IN_ANY_ORDER",
+    "available_memory",
     "check_factors",
+    "check_memory",
+    "check_squares",
+    "in_forked_process",
     "is_stored",
     "one_blas_thread",
+    "overflow_to_inf",
     "pair_dots",
+    "parallel",
     "parallel_if_long",
     "ridge_rows",
+    "solve_ridges",
+    "square_matrix_bytes",
+    "unit_scale",
 ]
 
 # Sums may be taken in another order, so that several products are added at once.
 SUMS_IN_ANY_ORDER = {"reassoc", "contract"}
+EPS = np.finfo(np.float64).eps
+
+
+# -- threads and processes -----------------------------------------------------------
+
+
+class _Threads:
+    """What this process knows of its threads.
+
+    A forked child inherits the libraries that ran threads but not their threads: a
+    parallel loop would end the child or wait for ever. So it runs all loops serially.
+    """
+
+    def __init__(self, *, forked: bool):
+        self.forked = forked
+        self.started = False  # numba's
+        self.in_use = Lock()  # held while a loop runs in parallel
+        self.blas = Lock()  # guards the two below
+        self.blas_users, self.blas_limit = 0, None
+
+
+# A worker of multiprocessing that was forked before this module was imported.
+_threads = _Threads(
+    forked=type(multiprocessing.current_process()).__name__ == "ForkProcess"
+)
+
+
+def _after_fork() -> None:
+    """In the child: locks may be held by threads that are not here."""
+    global _threads
+    limit = _threads.blas_limit
+    _threads = _Threads(forked=True)
+    if limit is not None:
+        limit.restore_original_limits()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def in_forked_process() -> bool:
+    """Whether this process was forked, and so must not use threads of its parent's."""
+    return _threads.forked
+
+
+@contextmanager
+def _numba_threads():
+    """Yields True where a loop may run in parallel now: its threads are then reserved.
+
+    One loop at a time: a second one from another thread had better run serially, and
+    must where numba has only its own threads, which serve one caller.
+    """
+    if _threads.forked or not _threads.in_use.acquire(blocking=False):
+        yield False
+        return
+    try:
+        if not _threads.started:
+            # Numba's start sets OpenMP's number of threads, which is also torch's, for
+            # the thread that starts it: a small network would then wait for a second
+            # thread at every step. So that is another thread than this one.
+            starter = Thread(target=numba.get_num_threads)
+            starter.start()
+            starter.join()
+            _threads.started = True
+        yield True
+    finally:
+        _threads.in_use.release()
 
 
 @cache
@@ -30,13 +112,88 @@ def _libraries():
     return ThreadpoolController()  # looking for them takes a millisecond
 
 
+@contextmanager
 def one_blas_thread():
     """A context in which BLAS uses one thread: for loops over small matrices.
 
     More threads make a small product slower, and fight with the rows that
-    :func:`ridge_rows` already solves in parallel.
+    :func:`ridge_rows` already solves in parallel. The number is the process's: the
+    first of several threads within sets it, the last one sets it back.
     """
-    return _libraries().limit(limits=1, user_api="blas")
+    threads = _threads
+    with threads.blas:
+        if not threads.blas_users:
+            threads.blas_limit = _libraries().limit(limits=1, user_api="blas")
+        threads.blas_users += 1
+    try:
+        yield
+    finally:
+        with threads.blas:
+            threads.blas_users -= 1
+            if not threads.blas_users:
+                threads.blas_limit.restore_original_limits()
+                threads.blas_limit = None
+
+
+# -- memory --------------------------------------------------------------------------
+
+
+def available_memory() -> int | None:
+    """Bytes that are free or soon freed on this machine; None if it does not say.
+
+    A container's limit counts where it is less.
+    """
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = dict(line.split(":", 1) for line in lines)
+        found.append(int(sizes["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError):  # not Linux: all that there is
+        try:
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        except (AttributeError, OSError, ValueError):
+            pass
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")
+        found.append(int(limit))
+    except (OSError, ValueError):  # no limit: "max"
+        pass
+    return min(found, default=None)
+
+
+def check_memory(n_bytes: float, what: str, advice: str) -> None:
+    """MemoryError, before anything is allocated, unless ``n_bytes`` are available.
+
+    ``what`` says what they are for, ``advice`` what to do instead: "EASE needs 40,000 x
+    40,000 numbers twice, 23.8 GiB; 8.1 GiB are available. Take ImplicitALS".
+    """
+    available = available_memory()
+    if available is not None and n_bytes > available:
+        raise MemoryError(
+            f"{what}, {n_bytes / 2**30:,.1f} GiB; {available / 2**30:,.1f} GiB are "
+            f"available. {advice}"
+        )
+
+
+def square_matrix_bytes(n: int, copies: int) -> float:
+    """Of ``copies`` (n, n) float64 matrices."""
+    return 8.0 * n * n * copies
+
+
+# -- numbers -------------------------------------------------------------------------
+
+
+def unit_scale(values: np.ndarray) -> float:
+    """A power of two: divided by it, the largest of ``values`` is about 1.
+
+    The division is exact, so what does not depend on the scale stays the same to the
+    last bit, and no square overflows or vanishes. 1 for zeros.
+    """
+    _, exponent = np.frexp(np.abs(values).max(initial=0.0))
+    return float(np.ldexp(1.0, min(int(exponent), 1023)))
+
+
+# -- compiled loops ------------------------------------------------------------------
 
 
 def check_factors(X, Q):
@@ -51,26 +208,57 @@ def check_factors(X, Q):
         )
 
 
+#: Sums of squares of larger values may overflow, and products of such sums.
+LARGEST = 1e70
+
+
+def check_squares(name: str, values: np.ndarray, *, most: float = LARGEST) -> None:
+    """ValueError if a value is larger than ``most``: sums of squares may overflow."""
+    largest = np.abs(values).max(initial=0.0)
+    if largest > most:
+        raise ValueError(
+            f"{name} as large as {largest:.3g} are more than floating point can add "
+            "up: divide them by a constant first"
+        )
+
+
+def overflow_to_inf(function):
+    """The same function, silent where a number overflows: the result says it.
+
+    For objectives: a loss that is not finite ends a fit, with advice.
+    """
+    return np.errstate(over="ignore", invalid="ignore")(function)
+
+
 # Turns of a loop below which starting threads costs more than it saves.
 LONG = 20_000
 
 
-def parallel_if_long(loop):
+def parallel(loop=None, *, at_least: int = 0):
     """Compile a ``prange`` loop with and without threads, and choose at each call.
 
-    The last argument has one entry per turn of the loop, and each turn writes only its
-    own entry of the result: so both give the same numbers. From ``LONG`` turns on the
-    loop runs in parallel.
+    Each turn of the loop writes only its own entry of the result: so both give the same
+    numbers. The loop runs in parallel if it has ``at_least`` as many turns (counted
+    by its last argument, which has one entry per turn), no other loop does so at that
+    moment, and the process was not forked.
     """
-    serial = njit(fastmath=SUMS_IN_ANY_ORDER)(loop)
-    parallel = njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)(loop)
+    if loop is None:
+        return lambda loop: parallel(loop, at_least=at_least)
+    alone = njit(fastmath=SUMS_IN_ANY_ORDER)(loop)
+    together = njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)(loop)
 
     @wraps(loop)
     def run(*arguments):
-        return (parallel if len(arguments[-1]) >= LONG else serial)(*arguments)
+        if len(arguments[-1]) < at_least:
+            return alone(*arguments)
+        with _numba_threads() as free:
+            return (together if free else alone)(*arguments)
 
     run.py_func = loop
     return run
+
+
+parallel_if_long = parallel(at_least=LONG)
 
 
 @parallel_if_long
@@ -100,7 +288,7 @@ def is_stored(indptr, indices, user, item):
     return found
 
 
-@njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)
+@parallel
 def ridge_rows(indptr, indices, weight, target, Q, base, reg):
     """One weighted ridge regression for each row of a csr matrix, rows in parallel.
 
@@ -119,12 +307,12 @@ def ridge_rows(indptr, indices, weight, target, Q, base, reg):
     Returns
     -------
     (n_rows, f) float64
-        Zero for a row without entries.
+        Zero for a row without entries, NaN where the matrix is singular when rounded.
 
     Notes
     -----
     Cost O(nnz · f² + n_rows · f³); memory per thread O(longest row · f). Call it within
-    :func:`one_blas_thread`.
+    :func:`one_blas_thread`, or :func:`solve_ridges`.
     """
     n_factors = Q.shape[1]
     P = np.zeros((len(indptr) - 1, n_factors))
@@ -144,7 +332,48 @@ def ridge_rows(indptr, indices, weight, target, Q, base, reg):
         A = base + weighted.T @ plain
         for f in range(n_factors):
             A[f, f] += reg[u]
-        _solve_cholesky(np.linalg.cholesky(A), x)
+        trace = 0.0
+        for f in range(n_factors):
+            trace += A[f, f]
+        if reg[u] > 8 * n_factors * EPS * trace:  # positive definite when rounded, too
+            _solve_cholesky(np.linalg.cholesky(A), x)
+        else:  # an exception would leave a parallel loop undefined
+            _solve_cholesky(_cholesky_or_nan(A), x)
+    return P
+
+
+@njit
+def _cholesky_or_nan(A):
+    """The lower Cholesky factor of ``A``, NaN where it has none."""
+    L = np.zeros_like(A)
+    for f in range(len(A)):
+        for g in range(f + 1):
+            rest = A[f, g]
+            for h in range(g):
+                rest -= L[f, h] * L[g, h]
+            if f > g:
+                L[f, g] = rest / L[g, g]
+            else:
+                L[f, f] = np.sqrt(rest) if rest > 0 else np.nan
+    return L
+
+
+def solve_ridges(*arguments) -> np.ndarray:
+    """:func:`ridge_rows` of the same arguments, with one BLAS thread.
+
+    Raises
+    ------
+    ValueError
+        A system is singular to working precision.
+    """
+    with one_blas_thread():
+        P = ridge_rows(*arguments)
+    if not np.isfinite(P).all():
+        raise ValueError(
+            "a ridge regression has no solution in floating point: the penalty "
+            "vanishes beside the squares of the factors. Try a larger reg, or divide "
+            "the values by a constant"
+        )
     return P
 
 

@@ -18,9 +18,11 @@ from recsys_tutor.baselines import BiasModel
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
     check_factors,
-    one_blas_thread,
+    check_squares,
+    overflow_to_inf,
     pair_dots,
-    ridge_rows,
+    solve_ridges,
+    unit_scale,
 )
 
 __all__ = [
@@ -61,6 +63,7 @@ class TruncatedSVD(Recommender):
     P_ : (n_users, n_factors) float64, ``U S``
     Q_ : (n_items, n_factors) float64, ``V``
     singular_values_ : (n_factors,) float64, falling
+        0 from the rank of the matrix on.
 
     Notes
     -----
@@ -79,7 +82,12 @@ class TruncatedSVD(Recommender):
             raise ValueError(f"fill must be 'zero' or 'mean', got {self.fill!r}")
 
     def _fit(self, train, callback):
-        check_number("n_factors", self.n_factors, high=min(train.shape) - 1)
+        if self.n_factors >= min(train.shape):
+            raise ValueError(
+                "n_factors must be less than the number of users and of items, "
+                f"{train.n_users} and {train.n_items}, got {self.n_factors}"
+            )
+        check_squares("ratings", train.value, most=1e300)
         self.fill_ = np.zeros(train.n_items)
         if self.fill == "mean":
             count = np.bincount(train.item, minlength=train.n_items)
@@ -89,11 +97,8 @@ class TruncatedSVD(Recommender):
             )
         values = train.value - self.fill_[train.item]
         R = csr_array((values, (train.user, train.item)), shape=train.shape)
-        start = np.random.default_rng(0).normal(size=min(train.shape))
-        U, s, Vt = svds(R, k=self.n_factors, v0=start)
-        order = np.argsort(-s)
-        self.singular_values_ = s[order]
-        self.P_, self.Q_ = U[:, order] * s[order], Vt[order].T
+        U, self.singular_values_, Vt = _largest_singular(R, self.n_factors)
+        self.P_, self.Q_ = U * self.singular_values_, Vt.T
 
     def _predict(self, users, items):
         return self.fill_[items] + pair_dots(self.P_, self.Q_, users, items)
@@ -118,6 +123,18 @@ class TruncatedSVD(Recommender):
             self.Q_[row.indices] @ self.Q_[item]
         )
         return row.indices, parts, self.fill_[item]
+
+
+def _largest_singular(R: csr_array, k: int):
+    """The ``k`` largest singular values, falling, and their vectors: U, s, V.T."""
+    n, m = R.shape
+    scale = unit_scale(R.data)
+    if not R.data.any():  # Lanczos cannot start: any orthogonal vectors will do
+        return np.eye(n, k), np.zeros(k), np.eye(k, m)
+    start = np.random.default_rng(0).normal(size=min(n, m))
+    U, s, Vt = svds(R / scale, k=k, v0=start)
+    order = np.argsort(-s)
+    return U[:, order], s[order] * scale, Vt[order]
 
 
 # -- stochastic gradient descent ----------------------------------------------------
@@ -177,6 +194,7 @@ def sgd_epoch(
     return total
 
 
+@overflow_to_inf
 def sgd_objective(user, item, rating, mu, b_u, b_i, P, Q, reg) -> float:
     """``½ sum over ratings of e² + reg (b_u² + b_i² + |p_u|² + |q_i|²)``.
 
@@ -245,6 +263,7 @@ class BiasedMF(Recommender):
         check_number("init_scale", self.init_scale, low=0, strict=True)
 
     def _start(self, train):
+        check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
         size = self.init_scale
         self.mu_ = float(train.value.mean()) if self._biased else 0.0
@@ -384,6 +403,7 @@ def svdpp_epoch(
     return total
 
 
+@overflow_to_inf
 def svdpp_user_factors(X: csr_array, P: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """``z_u = p_u + |I_u|^-½ sum over I_u of y_j``, (n_users, f)."""
     count = np.diff(X.indptr)
@@ -467,6 +487,7 @@ class SVDpp(BiasedMF):
             if self._end_epoch(callback, self._loss(train)):
                 break
 
+    @overflow_to_inf
     def _loss(self, train):
         u, i, r = train.user, train.item, train.value
         biases = self.mu_, self.b_u_, self.b_i_
@@ -511,7 +532,7 @@ def als_half_step(R: csr_array, Q: np.ndarray, reg: float) -> np.ndarray:
     Raises
     ------
     ValueError
-        ``Q`` has not one row per column of ``R``.
+        ``Q`` has not one row per column of ``R``, or ``reg`` is nothing beside it.
 
     Notes
     -----
@@ -520,12 +541,11 @@ def als_half_step(R: csr_array, Q: np.ndarray, reg: float) -> np.ndarray:
     check_factors(R, Q)
     n_rows, n_factors = R.shape[0], Q.shape[1]
     base, ones = np.zeros((n_factors, n_factors)), np.ones(R.nnz)
-    with one_blas_thread():
-        return ridge_rows(
-            R.indptr, R.indices, ones, R.data, Q, base, np.full(n_rows, float(reg))
-        )
+    penalty = np.full(n_rows, float(reg))
+    return solve_ridges(R.indptr, R.indices, ones, R.data, Q, base, penalty)
 
 
+@overflow_to_inf
 def als_objective(R: csr_array, P: np.ndarray, Q: np.ndarray, reg: float) -> float:
     """``sum over entries (r - p_u · q_i)² + reg (|P|² + |Q|²)`` (eq-mf-objective)."""
     row = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))

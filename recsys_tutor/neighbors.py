@@ -17,6 +17,7 @@ from scipy.sparse import csc_array, csr_array
 from recsys_tutor.base import Recommender, check_number
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.data import Interactions
+from recsys_tutor.kernels import check_memory, square_matrix_bytes, unit_scale
 
 __all__ = [
     "EASE",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 
+FEWER_ITEMS = "keep fewer items with Interactions.at_least(item=...)"
+
+
 # -- similarities of columns ---------------------------------------------------------
 
 
@@ -44,6 +48,7 @@ def co_counts(X: csr_array) -> np.ndarray:
 
     Returns (n, n) float64. Cost O(sum over rows of (entries in the row)²).
     """
+    check_similarities(X.shape[1])
     M = _mask(X)
     return (M.T @ M).toarray()
 
@@ -58,6 +63,7 @@ def asymmetric_cosine(X: csr_array, *, alpha: float = 0.5) -> np.ndarray:
     Returns (n, n) float64: row ``j`` is what was liked, column ``i`` what is scored; 0
     for an empty column. Source: Aiolli (2013). Chapter 04, eq-knn-asymmetric.
     """
+    check_similarities(X.shape[1])
     product = (X.T @ X).toarray()
     square = np.maximum(np.diag(product), np.finfo(float).tiny)
     return product * square[:, None] ** -alpha * square ** (alpha - 1.0)
@@ -73,6 +79,8 @@ def co_rated_cosine(R: csr_array) -> np.ndarray:
     Returns (n, n) float64, symmetric; 0 where nothing is shared. Cost as
     :func:`co_counts`. Chapter 04, eq-knn-cosine.
     """
+    check_similarities(R.shape[1])
+    R = R / unit_scale(R.data)
     M, square = _mask(R), R.copy()
     square.data **= 2
     norm = (square.T @ M).toarray()  # norm[j, i] = sum of x_j² over rows with i
@@ -83,11 +91,23 @@ def pearson(R: csr_array) -> np.ndarray:
     """Correlation over the rows that have both columns, with the means of those rows.
 
     ``(n Σxy - Σx Σy) / sqrt((n Σx² - (Σx)²)(n Σy² - (Σy)²))`` for ``n`` shared rows; 0
-    where one of the two does not vary (among them ``n = 1``).
+    where one of the two does not vary (among them ``n = 1``). A correlation does not
+    know where zero is: each column is shifted by its mean first, so that the sums do
+    not lose what varies in what is common.
 
     Returns (n, n) float64, symmetric. Chapter 04, eq-knn-pearson.
     """
-    M, square = _mask(R), R.copy()
+    check_similarities(R.shape[1])
+    R = R / unit_scale(R.data)
+    M = _mask(R)
+    count = np.bincount(R.indices, minlength=R.shape[1])
+    total = np.bincount(R.indices, R.data, R.shape[1])
+    mean = (total / np.maximum(count, 1))[R.indices]
+    off = R.data - mean
+    off[np.abs(off) <= 4 * np.finfo(float).eps * np.abs(mean)] = 0.0  # rounding
+    R = csr_array((off, R.indices, R.indptr), shape=R.shape)
+    R = R / unit_scale(off)
+    square = R.copy()
     square.data **= 2
     n = (M.T @ M).toarray()
     total = (R.T @ M).toarray()  # total[j, i] = sum of x_j over rows with i
@@ -122,6 +142,18 @@ def _parts_of_sum(X, weights, user, item):
     """The terms of ``(X @ weights)[user, item]``: the user's items, their parts, 0."""
     row = X[[user]]
     return row.indices, row.data * weights[row.indices, item], 0.0
+
+
+def check_similarities(n: int, what: str = "", advice: str = "") -> None:
+    """MemoryError, before any work, if ``n`` x ``n`` similarities cannot be held.
+
+    Four matrices at a time: sums, counts, squares, and their product.
+    """
+    check_memory(
+        square_matrix_bytes(n, 4),
+        what or f"similarities of {n:,} columns need {n:,} x {n:,} numbers four times",
+        advice or "Compare fewer columns",
+    )
 
 
 def _mask(X: csr_array) -> csr_array:
@@ -173,6 +205,13 @@ class ItemKNN(Recommender):
         check_number("shrink", self.shrink, low=0)
 
     def _fit(self, train, callback):
+        n = train.n_items
+        check_similarities(
+            n,
+            f"ItemKNN compares {n:,} items with each other: {n:,} x {n:,} numbers, "
+            "four times",
+            f"Take ImplicitALS, or {FEWER_ITEMS}",
+        )
         self.X_ = train.binarize().csr
         S = asymmetric_cosine(self.X_, alpha=self.alpha)
         S = shrink_similarity(S, co_counts(self.X_), self.shrink)
@@ -271,7 +310,13 @@ def zero_diagonal_regression(G: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """
     G = np.asarray(G, dtype=np.float64)
     G[np.diag_indices_from(G)] += penalty
-    lower = linalg.cholesky(G, lower=True, overwrite_a=True, check_finite=False)
+    try:
+        lower = linalg.cholesky(G, lower=True, overwrite_a=True, check_finite=False)
+    except linalg.LinAlgError as error:
+        raise linalg.LinAlgError(  # a ValueError
+            "the Gram matrix plus its penalty is singular in floating point: try a "
+            "larger penalty, or divide the features by a constant"
+        ) from error
     P, info = linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)
     if info:
         raise linalg.LinAlgError(f"the Gram matrix cannot be inverted (info {info})")
@@ -331,6 +376,13 @@ class EASE(Recommender):
             check_number("half_life", self.half_life, low=0, strict=True)
 
     def _fit(self, train, callback):
+        n = train.n_items
+        check_memory(
+            square_matrix_bytes(n, 3),
+            f"{type(self).__name__} inverts a matrix of {n:,} x {n:,} items and needs "
+            "it three times",
+            f"Take ImplicitALS, or {FEWER_ITEMS}",
+        )
         X = train.binarize().csr
         self.B_ = self._weights(X)
         self.X_ = (
@@ -476,6 +528,16 @@ class RatingKNN(Recommender):
             check_number(name, getattr(self, name), low=0)
 
     def _fit(self, train, callback):
+        n = train.n_items if self.by == "item" else train.n_users
+        other = "by='item'" if self.by == "user" else "by='user'"
+        rows = "users" if self.by == "user" else "items"
+        check_similarities(
+            n,
+            f"RatingKNN(by={self.by!r}) compares {n:,} {rows} with each other: "
+            f"{n:,} x {n:,} numbers, four times",
+            f"Take {other} if there are fewer of those, BiasedMF, or keep fewer {rows} "
+            f"with Interactions.at_least({self.by}=...)",
+        )
         u, i, r = train.user, train.item, train.value
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         self.mean_ = _means(train, self.by)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from recsys_tutor.base import check_number
 from recsys_tutor.implicit_mf import sample_negatives
+from recsys_tutor.kernels import check_squares
 from recsys_tutor.training import NetworkModel, minibatches
 
 __all__ = ["DotModel", "DotNetwork", "NeuMF", "NeuMFNetwork", "PairClassifier", "mlp"]
@@ -92,6 +93,7 @@ class DotModel(NetworkModel):
         check_number("init_scale", self.init_scale, low=0, strict=True)
 
     def _network(self, train):
+        check_squares("ratings", train.value)
         return DotNetwork(
             *(train.n_users, train.n_items, self.n_factors),
             mean=float(train.value.mean()),

@@ -8,17 +8,21 @@ Chapters: 12 Embeddings and MLPs, 13, 14, 15; 16 Training.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.kernels import in_forked_process
 
 __all__ = [
+    "Draws",
     "NetworkModel",
     "check_device",
     "minibatches",
@@ -27,18 +31,15 @@ __all__ = [
 ]
 
 
-def _start_numba() -> None:
-    """Start numba's threads and keep torch's number of them.
-
-    Both run on OpenMP, and numba's start sets its number of threads for torch as well:
-    small networks then wait for a second thread at every step, ten times as long.
-    """
-    threads = torch.get_num_threads()
-    numba.get_num_threads()
-    torch.set_num_threads(threads)
+def _one_thread() -> None:
+    """In a forked child: torch's threads stayed with its parent."""
+    torch.set_num_threads(1)
 
 
-_start_numba()
+if in_forked_process():
+    _one_thread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread)
 
 
 def check_device(device) -> torch.device:
@@ -60,15 +61,108 @@ def check_device(device) -> torch.device:
     return checked
 
 
+def _takes_generator(names: str, *places) -> dict:
+    return {getattr(p, n): n for p in places for n in names.split() if hasattr(p, n)}
+
+
+#: Functions that draw, and take ``generator=``.
+_DRAWS = {
+    **_takes_generator("rand randn randint randperm", torch),
+    **_takes_generator("normal bernoulli multinomial poisson", torch),
+    **_takes_generator("bernoulli multinomial", Tensor),
+    **_takes_generator("normal_ uniform_ random_ bernoulli_ exponential_", Tensor),
+    **_takes_generator("cauchy_ geometric_ log_normal_", Tensor),
+    **_takes_generator("normal_ uniform_ trunc_normal_ orthogonal_ sparse_", nn.init),
+    **_takes_generator("kaiming_normal_ kaiming_uniform_", nn.init),
+    **_takes_generator("xavier_normal_ xavier_uniform_", nn.init),
+}
+
+
+def _dropout(x, p=0.5, training=True, inplace=False, *, generator):
+    """``F.dropout``, which takes no generator."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, got {p}")
+    if not training or p == 0:
+        return x
+    keep = torch.empty_like(x).bernoulli_(1 - p, generator=generator)
+    factor = keep.div_(1 - p) if p < 1 else keep
+    return x.mul_(factor) if inplace else x * factor
+
+
+def _randn_like(x, *, generator, **options):
+    return torch.empty_like(x, **options).normal_(generator=generator)
+
+
+def _rand_like(x, *, generator, **options):
+    return torch.empty_like(x, **options).uniform_(generator=generator)
+
+
+#: Functions that draw and take none, and what does the same with one.
+_REPLACED = {
+    F.dropout: _dropout,
+    torch.randn_like: _randn_like,
+    torch.rand_like: _rand_like,
+}
+
+
+class Draws(TorchFunctionMode):
+    """A context in which torch draws from generators of its own, one per device.
+
+    Torch has one global generator for the whole process, so that what a thread draws
+    depends on all others. Within this context a call that draws is given another one,
+    which nobody else knows: initial values, ``torch.rand*``, tensors' own draws and
+    dropout come out the same whatever the other threads do, and the global generator
+    stays as it is. The context holds for the thread that entered it, and may be entered
+    again: the draws go on. A generator given explicitly is used.
+
+    Not covered, since torch has no generator for them: ``dropout=`` of ``nn.GRU`` and
+    ``nn.LSTM``, of ``scaled_dot_product_attention``, and the rarer kinds of dropout.
+
+    Parameters
+    ----------
+    seed : int
+        The draws are those of ``torch.manual_seed(seed)``.
+
+    Notes
+    -----
+    Each call of torch takes about a microsecond longer within.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self._seed, self._generators = seed, {}
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in _DRAWS:
+            if kwargs.get("generator") is None:
+                kwargs = {**kwargs, "generator": self._generator(args, kwargs)}
+        elif function in _REPLACED:
+            if kwargs.get("generator") is None:
+                kwargs = {**kwargs, "generator": self._generator(args, kwargs)}
+            return _REPLACED[function](*args, **kwargs)
+        return function(*args, **kwargs)
+
+    def _generator(self, args, kwargs) -> torch.Generator:
+        """That of the device on which the call draws."""
+        tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        device = kwargs.get("device") or (
+            tensors[0].device if tensors else torch.get_default_device()
+        )
+        device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
+        if device not in self._generators:
+            generator = torch.Generator(device).manual_seed(self._seed)
+            self._generators[device] = generator
+        return self._generators[device]
+
+
 @contextmanager
 def seeded(seed: int, device: str | torch.device = "cpu"):
-    """Within, torch draws from ``seed``; outside, as if nothing had been drawn."""
-    gpu = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=gpu):
-        torch.default_generator.manual_seed(seed)
-        if gpu:
-            with torch.cuda.device(gpu[0]):
-                torch.cuda.manual_seed(seed)
+    """Within, torch draws from ``seed``; outside, as if nothing had been drawn.
+
+    See :class:`Draws`, which this enters.
+    """
+    with Draws(seed):
         yield
 
 
@@ -135,7 +229,8 @@ class NetworkModel(Recommender):
         ``"cpu"`` or, where torch finds one, ``"cuda"``.
     random_state : int, Generator or None
         Batches are drawn by numpy, initial values and dropout by torch from one seed
-        of it; no global generator is touched.
+        of it (:class:`Draws`); no global generator is touched, so that fits in several
+        threads repeat.
 
     Attributes
     ----------
@@ -157,22 +252,28 @@ class NetworkModel(Recommender):
     def _fit(self, train, callback):
         device = check_device(self.device)
         rng = np.random.default_rng(self.random_state)
-        with seeded(int(rng.integers(2**31)), device):
+        draws = Draws(int(rng.integers(2**31)))
+        with draws:
             self._prepare(train, rng)
             network = self.network_ = self._network(train).to(device)
-            optimizer = torch.optim.Adam(
-                network.parameters(),
-                lr=self.learning_rate,
-                weight_decay=self.weight_decay,
-                fused=True,
-            )
-            for _ in range(self.n_epochs):
-                batches = (self._tensors(b) for b in self._batches(train, rng))
-                loss = train_epoch(network, batches, self._loss, optimizer)
-                with torch.no_grad():
-                    self._after_epoch(train, network)
-                if self._end_epoch(callback, loss):
-                    break
+
+        def loss(network, *batch):
+            with draws:
+                return self._loss(network, *batch)
+
+        optimizer = torch.optim.Adam(
+            network.parameters(),
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+        for _ in range(self.n_epochs):
+            batches = (self._tensors(b) for b in self._batches(train, rng))
+            mean = train_epoch(network, batches, loss, optimizer)
+            with torch.no_grad():
+                self._after_epoch(train, network)
+            if self._end_epoch(callback, mean):
+                break
 
     def _tensors(self, arrays) -> tuple[Tensor, ...]:
         """Numpy arrays as tensors on the model's device, floats as float32."""

@@ -16,6 +16,7 @@ from recsys_tutor.kernels import (
     one_blas_thread,
     pair_dots,
     ridge_rows,
+    solve_ridges,
 )
 
 BOTH = pytest.mark.parametrize("compiled", [True, False])
@@ -144,3 +145,24 @@ def test_one_blas_thread_holds_inside_and_only_there():
                 assert set(threads()) == {1}
             assert set(threads()) == {1}
         assert threads() == before
+
+
+@BOTH
+def test_a_singular_ridge_is_nan_and_solve_ridges_says_so(compiled):
+    """Factors so large that the penalty is lost in rounding: no exception in a loop."""
+    R = csr_array(np.ones((300, 2)))
+    Q = np.array([[1e20, 1e20], [1e20, 1e20]])
+    arrays = R.indptr, R.indices, np.ones(R.nnz), R.data, Q, np.zeros((2, 2))
+    P = version(ridge_rows, compiled)(*arrays, np.full(300, 1.0))
+    assert np.isnan(P).all()
+    with pytest.raises(ValueError, match="Try a larger reg"):
+        solve_ridges(*arrays, np.full(300, 1.0))
+
+
+@BOTH
+def test_a_small_penalty_beside_a_good_matrix_is_no_singular_one(compiled):
+    """Ten orders below rounding, but the entries alone determine the solution."""
+    R, Q = csr_array([[3.0, 4.0]]), np.array([[1e3, 0.0], [0.0, 2e3]])
+    arrays = R.indptr, R.indices, np.ones(2), R.data, Q, np.zeros((2, 2))
+    P = version(ridge_rows, compiled)(*arrays, np.array([1e-20]))
+    np.testing.assert_allclose(P, [[3e-3, 2e-3]], rtol=1e-12)
