@@ -6,8 +6,7 @@ A sum taken in another order differs in its last digits. Which order is taken de
 on the processor and on the number of threads, so a stored output that holds here need
 not hold elsewhere. This sets, for one command and its children, the variables by which
 numpy, OpenBLAS, numba and torch choose their kernels, to the plainest kernels that any
-computer of this kind has. With ``--native`` the processor's own kernels stay and only
-the number of threads is set.
+computer of this kind has.
 """
 
 import argparse
@@ -29,7 +28,7 @@ def numpy_features():
     return [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__[name]]
 
 
-def environment(threads, native=False):
+def environment(threads):
     """The variables of the profile."""
     count = str(threads)
     variables = {
@@ -38,8 +37,6 @@ def environment(threads, native=False):
         "NUMBA_NUM_THREADS": count,
         "OMP_WAIT_POLICY": "passive",
     }
-    if native:
-        return variables
     if platform.machine().lower() in ("x86_64", "amd64"):
         variables["OPENBLAS_CORETYPE"] = "Prescott"  # SSE3: every x86_64 has it
     return variables | {
@@ -52,12 +49,11 @@ def environment(threads, native=False):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--native", action="store_true", help="the usual kernels")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     if not options.command:
         parser.error("which command?")
-    variables = environment(options.threads, options.native)
+    variables = environment(options.threads)
     print(*(f"{name}={value}" for name, value in variables.items()), flush=True)
     os.execvpe(options.command[0], options.command, os.environ | variables)
 
