@@ -15,13 +15,16 @@ EXTRAS_test := book,deep,test
 EXTRAS_bench := bench,deep
 # Two workers on two cores: let neither start threads of its own for small products.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+NBVAL := -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:cacheprovider -n 2 --dist loadfile --durations 10
+# The quick chapters of which a digit or an order once changed with the processor
+SENSITIVE := $(addprefix book/,04_collaborative_filtering.ipynb 06_hybrid.ipynb 09_implicit_feedback.ipynb 11_plsa.ipynb)
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
-.PHONY: help book test lab notebooks lint bench leaderboard tuning data clean
-.PHONY: unit cells render html
+.PHONY: help book test test-portable lab notebooks lint bench leaderboard tuning data
+.PHONY: clean unit cells cells-portable render html
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
 
 .venv/stamp-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.12")'
@@ -37,7 +40,11 @@ book: .venv/stamp-book ## render the book to _build/html
 	@$(RENDER)
 	@echo "Open _build/html/index.html in a browser (no network needed)."
 
-test: lint data unit cells render html ## everything: lint, unit tests, every notebook re-run and compared, the book and its pages
+test: lint data unit cells cells-portable render html ## everything: lint, unit tests, every notebook re-run and compared, the book and its pages
+
+test-portable: .venv/stamp-test data ## every notebook as another processor runs it, on one thread and on two
+	$(PY) tools/portable.py --threads 1 $(PY) $(NBVAL) book
+	$(PY) tools/portable.py --threads 2 $(PY) $(NBVAL) book
 
 lab: .venv/stamp-lab ## open the chapters in JupyterLab
 	$(PY) -m jupyter lab book
@@ -68,8 +75,11 @@ clean: ## remove what was built (not .venv, not the data cache)
 unit: .venv/stamp-test # the package, the rules of the book, the project files
 	$(ONE_THREAD) $(PY) -m pytest -n 2 --durations 10
 
-cells: .venv/stamp-test # every code cell again; its output must equal the stored one
-	$(ONE_THREAD) $(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:cacheprovider -n 2 --dist loadfile --durations 10 book
+cells: .venv/stamp-test # every code cell again; its output must be the stored one
+	$(ONE_THREAD) $(PY) $(NBVAL) book
+
+cells-portable: .venv/stamp-test # four of them with another processor's kernels
+	$(PY) tools/portable.py --threads 1 $(PY) $(NBVAL) $(SENSITIVE)
 
 render: .venv/stamp-test
 	@$(RENDER)

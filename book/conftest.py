@@ -1,9 +1,14 @@
-"""nbval runs the cells as Jupyter does, so that a closing ``;`` silences a value.
+"""How nbval runs and compares the cells of the book.
 
-nbval executes without history, and IPython looks for the semicolon there. Only the
-option ``store_history`` differs from nbval's own method.
+It runs them as Jupyter does, so that a closing ``;`` silences a value: nbval executes
+without history, and IPython looks for the semicolon there. Only the option
+``store_history`` differs from nbval's own method.
+
+It compares numbers to one unit of their last printed place and everything else exactly,
+so that the stored outputs hold on another computer: see tests/cell_comparison.py.
 """
 
+import cell_comparison
 from nbval.kernel import RunningKernel
 
 
@@ -14,3 +19,4 @@ def execute_cell_input(self, cell_input, allow_stdin=None):
 
 
 RunningKernel.execute_cell_input = execute_cell_input
+cell_comparison.install()

@@ -141,7 +141,8 @@ def explain(
 
     The score of :class:`ContentBased` is a mean of dot products, one per liked item,
     and each dot product is a sum over shared terms: the explanation *is* the
-    computation.
+    computation. Parts that are equal up to rounding (12 decimals) keep their order: of
+    ``liked``, and of the columns.
 
     Parameters
     ----------
@@ -162,11 +163,12 @@ def explain(
     check_index("items", [item], features.shape[0])
     product = features[liked].multiply(features[[item]]).tocsr()  # (n_liked, n_terms)
     total = product.sum(axis=1)
-    best = np.argsort(-total, kind="stable")[:n]
+    best = np.argsort(-total.round(12), kind="stable")[:n]
     rows = []
     for row in best[total[best] > 0]:
         part = product[[row]]
-        heaviest = part.indices[np.argsort(-part.data, kind="stable")[:n]]
+        part.sort_indices()
+        heaviest = part.indices[np.argsort(-part.data.round(12), kind="stable")[:n]]
         because = ", ".join(terms[t] for t in heaviest)
         rows.append((liked[row], total[row] / total.sum(), because))
     return pd.DataFrame(rows, columns=["item", "share", "because"])

@@ -38,6 +38,9 @@ __all__ = [
 
 
 FEWER_ITEMS = "keep fewer items with Interactions.at_least(item=...)"
+#: Similarities this close, relatively, are equal: which of two equal ones comes out
+#: larger in the last digits depends on the processor.
+ROUNDING = 1e-12
 
 
 # -- similarities of columns ---------------------------------------------------------
@@ -129,12 +132,14 @@ def shrink_similarity(S: np.ndarray, n: np.ndarray, shrink: float) -> np.ndarray
 def keep_neighbors(S: np.ndarray, k: int) -> np.ndarray:
     """Keep the ``k`` largest positive entries of each **column**, off the diagonal.
 
-    Everything else becomes 0. Ties with the ``k``-th are all kept. Cost O(n²).
+    Everything else becomes 0. All that tie with the ``k``-th are kept, where a relative
+    difference of 1e-12 is rounding and counts as a tie. Cost O(n²).
     """
     S = np.maximum(S, 0.0)
     np.fill_diagonal(S, 0.0)
     if k < len(S):
-        S[S < np.partition(S, len(S) - k, axis=0)[len(S) - k]] = 0.0
+        kth = np.partition(S, len(S) - k, axis=0)[len(S) - k]
+        S[S < kth * (1 - ROUNDING)] = 0.0
     return S
 
 
@@ -240,7 +245,7 @@ class UserKNN(Recommender):
     Notes
     -----
     The similarities are computed when asked for: O(B · n_ratings) for ``B`` users.
-    Users tied with the last neighbour all count. With
+    Users tied with the last neighbour, up to rounding, all count. With
     ``score_history`` a user who is also in the training data meets their own row among
     the neighbours. Source: Herlocker et al. (1999). Chapter 04, eq-knn-user.
     """
@@ -273,7 +278,8 @@ class UserKNN(Recommender):
             S[np.arange(len(itself)), itself] = 0.0
         if self.n_neighbors < S.shape[1]:
             place = S.shape[1] - self.n_neighbors
-            S[S < np.partition(S, place, axis=1)[:, place, None]] = 0.0
+            kth = np.partition(S, place, axis=1)[:, place, None]
+            S[S < kth * (1 - ROUNDING)] = 0.0
         return S @ self.X_
 
 
@@ -550,11 +556,14 @@ class RatingKNN(Recommender):
         }.get(self.similarity, r)
         R = self._oriented(compared, u, i, train.shape)
         S = pearson(R) if self.similarity == "pearson" else co_rated_cosine(R)
+        S[np.abs(S) < ROUNDING] = 0.0  # a sum that cancels: no likeness
         if self.shrink:
             S = shrink_similarity(S, np.maximum(co_counts(R) - 1, 0), self.shrink)
         np.fill_diagonal(S, 0.0)
         self.S_ = S
-        self.order_ = np.argsort(-S, axis=1, kind="stable")
+        # falling similarity; ties, up to rounding: lower index first
+        scale = np.abs(S).max() or 1.0
+        self.order_ = np.argsort(-np.round(S / scale, 12), axis=1, kind="stable")
         self.E_ = self._oriented(r - self._center(u, i), u, i, train.shape)
 
     def _kept(self):  # E_ has the users' own ratings
