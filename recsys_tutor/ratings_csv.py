@@ -162,18 +162,14 @@ def load_ratings_csv(
     notes = [table.note, _drop_missing(table, value, missing, decimal)]
     ratings = pd.DataFrame(index=table.frame.index)
     for name, column in (("user", user), ("item", item)):
-        ratings[name] = pd.Series(
-            cells.ids(table.frame[column], table, missing_ids, catalogues[name]),
-            index=ratings.index,
-            dtype=None if catalogues[name] is None else catalogues[name].dtype,
-        )
-    ratings["value"] = (
-        1.0 if value is None else cells.values(table.frame[value], table, decimal)
-    )
+        ids = cells.ids(table.frame[column], table, missing_ids, catalogues[name])
+        ratings[name] = pd.Series(ids, index=ratings.index, dtype=ids.dtype)
+    ratings["value"] = 1.0
+    if value is not None:
+        ratings["value"] = cells.values(table.frame[value], table, decimal)
     if time is not None:
-        ratings["time"] = cells.times(
-            table.frame[time], table, time_unit, decimal or "."
-        )
+        seconds = cells.times(table.frame[time], table, time_unit, decimal or ".")
+        ratings["time"] = seconds
     if duplicates == "raise":
         _refuse_duplicates(ratings, table)
     interactions = Interactions.from_frame(
@@ -183,12 +179,10 @@ def load_ratings_csv(
     if items is not None:
         described, *more = _describe(described, items, item, missing_ids, reading)
         notes += more
-    for note in notes:
-        if note:
-            warnings.warn(note, stacklevel=2)
-    return Dataset(
-        interactions, described, pd.DataFrame({"user": interactions.user_ids})
-    )
+    for note in filter(None, notes):
+        warnings.warn(note, stacklevel=2)
+    users = pd.DataFrame({"user": interactions.user_ids})
+    return Dataset(interactions, described, users)
 
 
 def _check_options(duplicates, decimal, time_unit, names, missing_ids) -> None:
