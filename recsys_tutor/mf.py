@@ -85,7 +85,8 @@ class TruncatedSVD(Recommender):
         if self.n_factors >= min(train.shape):
             raise ValueError(
                 "n_factors must be less than the number of users and of items, "
-                f"{train.n_users} and {train.n_items}, got {self.n_factors}"
+                f"{train.n_users} and {train.n_items}: at most "
+                f"{min(train.shape) - 1}, got {self.n_factors}"
             )
         check_squares("ratings", train.value, most=1e300)
         self.fill_ = np.zeros(train.n_items)

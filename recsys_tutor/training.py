@@ -121,7 +121,7 @@ class Draws(TorchFunctionMode):
     Parameters
     ----------
     seed : int
-        The draws are those of ``torch.manual_seed(seed)``.
+        The draws are those of torch's global generator with that seed.
 
     Notes
     -----
