@@ -16,18 +16,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 
 from recsys_tutor import metrics
-from recsys_tutor.base import (
-    Recommender,
-    _check_random_state,
-    check_number,
-    mask_items,
-    top_k,
-)
+from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_number, check_random_state
 from recsys_tutor.data import Interactions, Split
-from recsys_tutor.splits import _check_data, _check_same_ids, _check_split, _kind
+from recsys_tutor.parts import (
+    check_fitted_model,
+    check_model,
+    check_ranking,
+    check_same_ids,
+    check_split,
+    clip_range,
+    kind_of,
+)
+from recsys_tutor.ranking import batches, mask_items, top_k
 
 __all__ = [
     "Interval",
@@ -41,7 +44,6 @@ __all__ = [
     "title_lists",
 ]
 
-_CELLS_PER_BATCH = 2**23  # 64 MB per float64 array of scores
 _PER_USER = ("precision", "recall", "ndcg", "ap", "mrr", "hit", "auc", "novelty")
 _ERRORS = {"rmse": metrics.rmse, "mae": metrics.mae}
 
@@ -97,17 +99,16 @@ def evaluate(
         To look at the error on the training part itself say ``exclude=None``. Or
         another argument is out of its range.
     """
-    _check_model(model, test, "evaluate")
-    relevant, item_features = _check_ranking(
+    check_model(model, test, "evaluate")
+    relevant, item_features = check_ranking(
         model.train_, test, k, exclude, threshold, item_features, batch_size
     )
     n_relevant = np.diff(relevant.indptr)
     users = np.flatnonzero(n_relevant)
     excluded = model.excluded(exclude)
-    batch_size = batch_size or max(1, _CELLS_PER_BATCH // model.n_items_)
     parts, lists = [], []
-    for start in range(0, len(users), batch_size):
-        batch = users[start : start + batch_size]
+    for part in batches(len(users), model.n_items_, batch_size):
+        batch = users[part]
         rows = None if excluded is None else excluded[batch]
         part, items = _rank(model, batch, relevant[batch], rows, k)
         if item_features is not None:
@@ -158,7 +159,7 @@ def summarize(per_user: pd.DataFrame) -> pd.Series:
     """
     if not isinstance(per_user, pd.DataFrame):
         raise TypeError(
-            f"summarize expects the frame of evaluate, got {_kind(per_user)}"
+            f"summarize expects the frame of evaluate, got {kind_of(per_user)}"
         )
     known = "n_relevant" in per_user and {"coverage", "gini"} <= set(per_user.attrs)
     values = per_user.drop(columns="n_relevant", errors="ignore")
@@ -207,8 +208,8 @@ def evaluate_ratings(
         As :func:`evaluate` for the model and the ids of the test part; ``clip`` is none
         of the three.
     """
-    _check_model(model, test, "evaluate_ratings")
-    clip = _clip_range(clip, model.train_)
+    check_model(model, test, "evaluate_ratings")
+    clip = clip_range(clip, model.train_)
     if own_time and test.time is None:
         raise ValueError("own_time=True needs the times of the test ratings, got none")
     time = test.time if own_time else None
@@ -237,7 +238,7 @@ def title_lists(
     DataFrame
         Index "place" 1..k; one column per user, named by the user's id.
     """
-    _check_fitted_model(model, "title_lists")
+    check_fitted_model(model, "title_lists")
     check_number("k", k, low=1, whole=True)
     titles = np.asarray(titles, dtype=object)
     if titles.ndim != 1:
@@ -290,7 +291,7 @@ def bootstrap(
         )
     check_number("n_boot", n_boot, low=1, whole=True)
     check_number("level", level, low=0, high=1, strict=True)
-    _check_random_state(random_state)
+    check_random_state(random_state)
     rng = np.random.default_rng(random_state)
     block = max(1, 2**22 // len(values))
     means = []
@@ -452,7 +453,7 @@ def compare_ratings(
     for n, fold in enumerate(folds):
         if len(fold.test) == 0:
             raise ValueError(f"the test part of fold {n} has no rows")
-    ranges = [_clip_range(clip, fold.train) for fold in folds]
+    ranges = [clip_range(clip, fold.train) for fold in folds]
     scores = {}
     for name, fits in _fits(models, folds, progress):
         rows = []
@@ -504,88 +505,18 @@ def _fits(models, splits, progress):
 # -- checks of arguments ---------------------------------------------------------------
 
 
-def _check_fitted_model(model, function) -> None:
-    if not isinstance(model, Recommender):
-        raise TypeError(
-            f"{function} expects a fitted Recommender as model, got {_kind(model)}"
-        )
-    model._check_fitted()
-
-
-def _check_model(model, test, function) -> None:
-    _check_fitted_model(model, function)
-    _check_data(function, test, "test")
-    _check_same_ids(model.train_, test)
-
-
-def _check_ranking(
-    train, test, k, exclude, threshold, item_features, batch_size
-) -> tuple[csr_array, object]:
-    """The matrix of relevant cells and the item features, all arguments checked."""
-    check_number("k", k, low=1, whole=True)
-    if threshold is not None:
-        check_number("threshold", threshold)
-    if batch_size is not None:
-        check_number("batch_size", batch_size, low=1, whole=True)
-    if item_features is not None:
-        item_features = metrics._check_features(
-            "item_features", item_features, train.n_items
-        )
-    chosen = test.binarize(threshold)
-    if len(chosen) == 0:
-        raise ValueError(
-            "no test row is relevant; lower the threshold"
-            if len(test)
-            else "no test row is relevant: test has no rows"
-        )
-    if isinstance(exclude, str) and exclude == "seen":
-        _check_disjoint(train, chosen)
-    return chosen.csr, item_features
-
-
-def _check_disjoint(train, test) -> None:
-    keys = [part.user * part.n_items + part.item for part in (train, test)]
-    both = int(np.isin(keys[1], keys[0]).sum())
-    if both:
-        raise ValueError(
-            f"{both} of {len(test)} relevant test rows are training rows too; with "
-            "exclude='seen' they can never be recommended. Mend the split, or pass "
-            "exclude=None to rank the training items as well"
-        )
-
-
-def _clip_range(clip, train) -> tuple[float, float] | None:
-    if clip is None:
-        return None
-    if isinstance(clip, str) and clip == "train":
-        return float(train.value.min()), float(train.value.max())
-    bounds = None if isinstance(clip, str) else clip
-    try:
-        low, high = bounds
-        check_number("low", low)
-        check_number("high", high)
-        good = low < high
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise ValueError(
-            "clip must be 'train', None or two finite numbers (low, high) with low < "
-            f"high, got {clip!r}"
-        )
-    return float(low), float(high)
-
-
 def _check_comparison(function, models, splits) -> list[Split]:
     """Named models and splits whose parts belong together, as a list of splits."""
     if not isinstance(models, Mapping):
         raise TypeError(
-            f"{function} expects models as a dict of name -> model, got {_kind(models)}"
+            f"{function} expects models as a dict of name -> model, got "
+            f"{kind_of(models)}"
         )
     for name, model in models.items():
         if not isinstance(model, Recommender):
             raise TypeError(
                 f"models[{name!r}] must be a Recommender, to be cloned and fitted, got "
-                f"{_kind(model)}"
+                f"{kind_of(model)}"
             )
     if isinstance(splits, Split) or not isinstance(splits, Iterable):
         splits = [splits]
@@ -593,8 +524,8 @@ def _check_comparison(function, models, splits) -> list[Split]:
     if not splits:
         raise ValueError(f"{function} needs at least one split")
     for split in splits:
-        _check_split(function, split, "train", "test")
-        _check_same_ids(split.train, split.test)
+        check_split(function, split, "train", "test")
+        check_same_ids(split.train, split.test)
     return splits
 
 
@@ -623,7 +554,7 @@ def _check_options(splits, k, by, columns, options) -> None:
                 f"columns must be a list of some of {shown}, got {columns!r}"
             )
     for split in splits:
-        _check_ranking(split.train, split.test, **{**defaults, **options, "k": k})
+        check_ranking(split.train, split.test, **{**defaults, **options, "k": k})
 
 
 def _reference(models, reference):

@@ -17,160 +17,41 @@ from scipy.sparse import csc_array, csr_array
 from recsys_tutor.base import Recommender, check_number
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.data import Interactions
-from recsys_tutor.kernels import check_memory, square_matrix_bytes, unit_scale
+from recsys_tutor.kernels import check_memory, square_matrix_bytes
+from recsys_tutor.similarity import (
+    ROUNDING,
+    asymmetric_cosine,
+    check_similarities,
+    co_counts,
+    co_rated_cosine,
+    keep_neighbors,
+    ones_like,
+    pearson,
+    shrink_similarity,
+)
 
 __all__ = [
     "EASE",
     "ItemKNN",
     "RatingKNN",
     "UserKNN",
-    "asymmetric_cosine",
-    "co_counts",
-    "co_rated_cosine",
     "ease_weights",
-    "keep_neighbors",
     "knn_average",
-    "pearson",
     "recency_weighted",
-    "shrink_similarity",
     "zero_diagonal_regression",
 ]
 
 
 FEWER_ITEMS = "keep fewer items with Interactions.at_least(item=...)"
-#: Similarities this close, relatively, are equal: which of two equal ones comes out
-#: larger in the last digits depends on the processor.
-ROUNDING = 1e-12
 
 
-# -- similarities of columns ---------------------------------------------------------
-
-
-def co_counts(X: csr_array) -> np.ndarray:
-    """How many rows have entries in both columns (on the diagonal: in the column).
-
-    Returns (n, n) float64. Cost O(sum over rows of (entries in the row)²).
-    """
-    check_similarities(X.shape[1])
-    M = _mask(X)
-    return (M.T @ M).toarray()
-
-
-def asymmetric_cosine(X: csr_array, *, alpha: float = 0.5) -> np.ndarray:
-    """``s[j, i] = x_j · x_i / (|x_j|^(2 alpha) |x_i|^(2 - 2 alpha))``, zeros included.
-
-    ``alpha = 1/2`` is the cosine. On 0/1 data ``alpha = 1`` is the share of the users
-    of ``j`` who also have ``i``, which favours popular ``i``. Right for data where
-    absence means "did not"; for ratings see :func:`co_rated_cosine`.
-
-    Returns (n, n) float64: row ``j`` is what was liked, column ``i`` what is scored; 0
-    for an empty column. Source: Aiolli (2013). Chapter 04, eq-knn-asymmetric.
-    """
-    check_similarities(X.shape[1])
-    product = (X.T @ X).toarray()
-    square = np.maximum(np.diag(product), np.finfo(float).tiny)
-    return product * square[:, None] ** -alpha * square ** (alpha - 1.0)
-
-
-def co_rated_cosine(R: csr_array) -> np.ndarray:
-    """``sum x y / sqrt(sum x² · sum y²)``, all sums over the rows that have **both**.
-
-    On raw ratings this is scikit-surprise's ``cosine``; on ratings minus user means the
-    adjusted cosine; on residuals of the bias model its ``pearson_baseline`` without
-    shrinkage. Stored zeros count as values.
-
-    Returns (n, n) float64, symmetric; 0 where nothing is shared. Cost as
-    :func:`co_counts`. Chapter 04, eq-knn-cosine.
-    """
-    check_similarities(R.shape[1])
-    R = R / unit_scale(R.data)
-    M, square = _mask(R), R.copy()
-    square.data **= 2
-    norm = (square.T @ M).toarray()  # norm[j, i] = sum of x_j² over rows with i
-    return _ratio((R.T @ R).toarray(), norm * norm.T)
-
-
-def pearson(R: csr_array) -> np.ndarray:
-    """Correlation over the rows that have both columns, with the means of those rows.
-
-    ``(n Σxy - Σx Σy) / sqrt((n Σx² - (Σx)²)(n Σy² - (Σy)²))`` for ``n`` shared rows; 0
-    where one of the two does not vary (among them ``n = 1``). A correlation does not
-    know where zero is: each column is shifted by its mean first, so that the sums do
-    not lose what varies in what is common.
-
-    Returns (n, n) float64, symmetric. Chapter 04, eq-knn-pearson.
-    """
-    check_similarities(R.shape[1])
-    R = R / unit_scale(R.data)
-    M = _mask(R)
-    count = np.bincount(R.indices, minlength=R.shape[1])
-    total = np.bincount(R.indices, R.data, R.shape[1])
-    mean = (total / np.maximum(count, 1))[R.indices]
-    off = R.data - mean
-    off[np.abs(off) <= 4 * np.finfo(float).eps * np.abs(mean)] = 0.0  # rounding
-    R = csr_array((off, R.indices, R.indptr), shape=R.shape)
-    R = R / unit_scale(off)
-    square = R.copy()
-    square.data **= 2
-    n = (M.T @ M).toarray()
-    total = (R.T @ M).toarray()  # total[j, i] = sum of x_j over rows with i
-    raw = n * (square.T @ M).toarray()
-    spread = raw - total**2
-    spread[spread < 1e-10 * raw] = 0.0  # rounding, not spread
-    return _ratio(n * (R.T @ R).toarray() - total * total.T, spread * spread.T)
-
-
-def shrink_similarity(S: np.ndarray, n: np.ndarray, shrink: float) -> np.ndarray:
-    """``s · n / (n + shrink)``: believe a similarity in proportion to its evidence.
-
-    ``n`` is the number of shared rows (:func:`co_counts`); a pair without any gets 0.
-    Chapter 04, eq-knn-shrink.
-    """
-    return S * np.divide(n, n + shrink, out=np.zeros_like(S), where=n > 0)
-
-
-def keep_neighbors(S: np.ndarray, k: int) -> np.ndarray:
-    """Keep the ``k`` largest positive entries of each **column**, off the diagonal.
-
-    Everything else becomes 0. All that tie with the ``k``-th are kept, where a relative
-    difference of 1e-12 is rounding and counts as a tie. Cost O(n²).
-    """
-    S = np.maximum(S, 0.0)
-    np.fill_diagonal(S, 0.0)
-    if k < len(S):
-        kth = np.partition(S, len(S) - k, axis=0)[len(S) - k]
-        S[S < kth * (1 - ROUNDING)] = 0.0
-    return S
+# -- ranking -------------------------------------------------------------------------
 
 
 def _parts_of_sum(X, weights, user, item):
     """The terms of ``(X @ weights)[user, item]``: the user's items, their parts, 0."""
     row = X[[user]]
     return row.indices, row.data * weights[row.indices, item], 0.0
-
-
-def check_similarities(n: int, what: str = "", advice: str = "") -> None:
-    """MemoryError, before any work, if ``n`` x ``n`` similarities cannot be held.
-
-    Four matrices at a time: sums, counts, squares, and their product.
-    """
-    check_memory(
-        square_matrix_bytes(n, 4),
-        what or f"similarities of {n:,} columns need {n:,} x {n:,} numbers four times",
-        advice or "Compare fewer columns",
-    )
-
-
-def _mask(X: csr_array) -> csr_array:
-    return csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
-
-
-def _ratio(product, squares):
-    out = np.zeros(product.shape)
-    return np.divide(product, np.sqrt(squares), out=out, where=squares > 0)
-
-
-# -- ranking -------------------------------------------------------------------------
 
 
 class ItemKNN(Recommender):
@@ -226,7 +107,7 @@ class ItemKNN(Recommender):
         return self.X_[users] @ self.S_
 
     def _score_history(self, X):
-        return _mask(X) @ self.S_
+        return ones_like(X) @ self.S_
 
     def _similarities(self, items):
         return self.S_[items]
@@ -267,7 +148,7 @@ class UserKNN(Recommender):
         return self._score(self.X_[users], itself=users)
 
     def _score_history(self, X):
-        return self._score(_mask(X))
+        return self._score(ones_like(X))
 
     def _score(self, X, itself=None):
         shared = (X @ self.X_.T).toarray()  # (B, n_users)
@@ -402,7 +283,7 @@ class EASE(Recommender):
         return self.X_[users] @ self.B_
 
     def _score_history(self, X):
-        return _mask(X) @ self.B_
+        return ones_like(X) @ self.B_
 
     def _similarities(self, items):
         return self.B_[items]
@@ -611,7 +492,8 @@ class RatingKNN(Recommender):
             return super()._explain(user, item)
         row = self.E_[[user]]
         similar = self.S_[item, row.indices]
-        nearest = np.lexsort((row.indices, -similar))[: self.n_neighbors]
+        place = np.argsort(self.order_[item])  # of each item, the nearest first
+        nearest = np.argsort(place[row.indices])[: self.n_neighbors]
         nearest = nearest[similar[nearest] > 0]
         weight = similar[nearest] / similar[nearest].sum()  # empty where none is near
         center = self._center(np.array([user]), np.array([item]))[0]

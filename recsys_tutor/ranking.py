@@ -72,9 +72,9 @@ def top_k(scores: np.ndarray, k: int) -> TopK:
 CELLS_PER_BATCH = 2**23  # 64 MB per float64 array of scores
 
 
-def batches(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Slices of ``range(n_rows)`` such that a part of the score matrix has 64 MB."""
-    size = max(1, CELLS_PER_BATCH // max(1, n_columns))
+def batches(n_rows: int, n_columns: int, size: int | None = None) -> Iterator[slice]:
+    """Slices of ``range(n_rows)``: ``size`` rows, by default 64 MB of scores, each."""
+    size = size or max(1, CELLS_PER_BATCH // max(1, n_columns))
     for start in range(0, n_rows, size):
         yield slice(start, start + size)
 

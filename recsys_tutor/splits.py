@@ -18,8 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys_tutor.base import check_number
+from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions, Split
+from recsys_tutor.parts import (
+    check_data,
+    check_same_ids,
+    check_seed,
+    check_split,
+)
 
 __all__ = [
     "NewUsers",
@@ -53,7 +59,7 @@ def item_stratified(
     random_state : int
         Seed of ``numpy.random.RandomState`` (the legacy generator, for comparability).
     """
-    _check_data("item_stratified", data)
+    check_data("item_stratified", data)
     return _stratified(data, data.item, data.n_items, ratio, random_state)
 
 
@@ -61,7 +67,7 @@ def user_holdout(
     data: Interactions, *, ratio: float = 0.75, random_state: int = 42
 ) -> Split:
     """Of every user's rows, a random share ``ratio`` trains (same rule, by user)."""
-    _check_data("user_holdout", data)
+    check_data("user_holdout", data)
     return _stratified(data, data.user, data.n_users, ratio, random_state)
 
 
@@ -74,7 +80,7 @@ def carve_validation(
     ``valid``, refit on ``split.train``, then score ``split.test`` once.
     A ``split.valid`` that is there already is replaced.
     """
-    _check_split("carve_validation", split, "train")
+    check_split("carve_validation", split, "train")
     inner = item_stratified(split.train, ratio=ratio, random_state=random_state)
     return Split(inner.train, inner.test, split.test)
 
@@ -90,13 +96,13 @@ def k_fold(
 
     ``random_state=None`` does not shuffle: see :func:`contiguous_folds`.
     """
-    _check_data("k_fold", data)
+    check_data("k_fold", data)
     if len(data) < 2:
         raise ValueError(f"folds need at least two rows, got {len(data)}")
     check_number("n_folds", n_folds, low=2, high=len(data), whole=True)
     rows = np.arange(len(data))
     if random_state is not None:
-        _check_seed(random_state)
+        check_seed(random_state)
         np.random.RandomState(random_state).shuffle(rows)
     folds = []
     for test in np.array_split(np.arange(len(rows)), n_folds):
@@ -111,7 +117,7 @@ def contiguous_folds(data: Interactions, *, n_folds: int = 5) -> list[Split]:
     On MovieLens 100K these are the official folds u1 to u5: u1 tests the first 20,000
     rows. They are **not** random: u1 tests 459 of the 943 users only.
     """
-    _check_data("contiguous_folds", data)
+    check_data("contiguous_folds", data)
     return k_fold(data, n_folds=n_folds, random_state=None)
 
 
@@ -121,7 +127,7 @@ def leave_last_out(data: Interactions, *, valid: bool = False) -> Split:
     Ties in time are broken by file order: the later row is the later event. Users with
     fewer than two rows (three with ``valid``) stay in train entirely.
     """
-    _check_data("leave_last_out", data)
+    check_data("leave_last_out", data)
     if not isinstance(valid, (bool, np.bool_)):
         raise ValueError(f"valid must be True or False, got {valid!r}")
     order = data.chronological()
@@ -150,7 +156,7 @@ def global_time(
     rows. Rows at the cut itself go to test, so ``max(train.time) < min(test.time)``.
     ``cut`` is a number on the clock of ``data.time`` (seconds, usually).
     """
-    _check_data("global_time", data)
+    check_data("global_time", data)
     check_number("ratio", ratio, low=0, high=1, strict=True)
     if cut is not None:
         check_number("cut", cut)
@@ -173,8 +179,8 @@ def warm_users(split: Split) -> np.ndarray:
 
     Raises ``ValueError`` where the two parts number their users or items apart.
     """
-    _check_split("warm_users", split, "train", "test")
-    _check_same_ids(split.train, split.test)
+    check_split("warm_users", split, "train", "test")
+    check_same_ids(split.train, split.test)
     return np.intersect1d(split.train.user, split.test.user)
 
 
@@ -182,7 +188,7 @@ def cold_items(
     data: Interactions, *, fraction: float = 0.2, random_state: int = 42
 ) -> Split:
     """Hide **all** rows of a random ``fraction`` of the items that have rows."""
-    _check_data("cold_items", data)
+    check_data("cold_items", data)
     cold = _choose(data.item, fraction, random_state, "items")
     hidden = np.isin(data.item, cold)
     return Split(data.subset(~hidden), None, data.subset(hidden))
@@ -213,7 +219,7 @@ def new_users(
         choice per new user, to be given to ``score_history``. ``test``: their other
         rows. The revealed rows for a larger ``n_known`` include those for a smaller.
     """
-    _check_data("new_users", data)
+    check_data("new_users", data)
     check_number("n_known", n_known, low=0, whole=True)
     chosen = _choose(data.user, fraction, random_state, "users")
     key = np.random.RandomState(random_state).rand(len(data))
@@ -227,7 +233,7 @@ def new_users(
 
 def _stratified(data, group, n_groups, ratio, random_state) -> Split:
     check_number("ratio", ratio, low=0, high=1, strict=True)
-    _check_seed(random_state)
+    check_seed(random_state)
     key = np.random.RandomState(random_state).rand(len(data))
     n_train = np.round(ratio * np.bincount(group, minlength=n_groups))
     train = _place_in_group(group, key) < n_train[group]
@@ -245,7 +251,7 @@ def _place_in_group(group, key) -> np.ndarray:
 
 def _choose(index, fraction, random_state, noun) -> np.ndarray:
     check_number("fraction", fraction, low=0, high=1, strict=True)
-    _check_seed(random_state)
+    check_seed(random_state)
     present = np.unique(index)
     n = round(fraction * len(present))
     if not 0 < n < len(present):
@@ -255,89 +261,3 @@ def _choose(index, fraction, random_state, noun) -> np.ndarray:
         )
     chosen = np.random.RandomState(random_state).permutation(present)[:n]
     return np.sort(chosen)
-
-
-# -- checks of arguments, shared with evaluate -----------------------------------------
-
-
-def _check_data(function, data, argument="data") -> None:
-    if not isinstance(data, Interactions):
-        raise TypeError(
-            f"{function} expects Interactions as {argument}, got {_kind(data)}; make "
-            "them with Interactions.from_frame(df) or pass dataset.interactions"
-        )
-
-
-def _check_split(function, split, *parts) -> None:
-    """A Split whose named parts are there."""
-    if not isinstance(split, Split):
-        raise TypeError(
-            f"{function} expects a Split, got {_kind(split)}; make one with "
-            "recsys_tutor.splits or Split(train, valid, test)"
-        )
-    for part in parts:
-        _check_data(function, getattr(split, part), f"split.{part}")
-
-
-def _check_seed(random_state) -> None:
-    try:
-        check_number("", random_state, low=0, high=2**32 - 1, whole=True)
-    except ValueError:
-        raise ValueError(
-            "random_state of a split must be a whole number from 0 to 2**32 - 1, got "
-            f"{random_state!r}"
-        ) from None
-
-
-def _check_same_ids(train, test, name="test") -> None:
-    """Both parts must number the same users and items in the same way."""
-    for axis in ("user", "item"):
-        a, b = getattr(train, f"{axis}_ids"), getattr(test, f"{axis}_ids")
-        where = _first_difference(a, b)
-        if where is None:
-            continue
-        what = f"{name} has shape {test.shape} and train {train.shape}"
-        if len(a) > where < len(b):
-            what = (
-                f"{axis} index {where} is {_show(b[where])} in {name} but "
-                f"{_show(a[where])} in train"
-            )
-        raise ValueError(
-            f"{name} and train do not number the same {axis}s: {what}. Split one "
-            "Interactions with recsys_tutor.splits or subset, or number both parts "
-            "alike: Interactions.from_frame(df, user_ids=train.user_ids, "
-            "item_ids=train.item_ids)"
-        )
-
-
-def _first_difference(a, b) -> int | None:
-    """First index where the ids differ in value or kind (1 is not "1"); None: nowhere.
-
-    Cost O(n); vectorised unless the ids are Python objects.
-    """
-    if a is b:
-        return None
-    if len(a) == len(b) and a.dtype.kind == b.dtype.kind != "O":
-        if np.array_equal(a, b):
-            return None
-    n = min(len(a), len(b))
-    for index, (x, y) in enumerate(zip(a[:n].tolist(), b[:n].tolist(), strict=True)):
-        if x is not y and (_plain(x) != _plain(y)):
-            return index
-    return None if len(a) == len(b) else n
-
-
-def _plain(x) -> tuple:
-    """An id with its kind: text, whole number, ... of numpy or of Python alike."""
-    x = x.item() if isinstance(x, np.generic) else x
-    return (str if isinstance(x, str) else type(x)), x
-
-
-def _show(x) -> str:
-    return repr(_plain(x)[1])
-
-
-def _kind(value) -> str:
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    return "None" if value is None else type(value).__name__

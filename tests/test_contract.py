@@ -15,7 +15,7 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
@@ -37,6 +37,7 @@ from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Interactions
+from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.graph import LightGCN
 from recsys_tutor.hybrid import (
     Cascade,
@@ -46,11 +47,12 @@ from recsys_tutor.hybrid import (
     Weighted,
 )
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
-from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp, TruncatedSVD
+from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.neural import DotModel, NeuMF
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.sequential import GRU4Rec, SASRec
+from recsys_tutor.svd import TruncatedSVD
 from recsys_tutor.towers import DeepFM, TwoTower
 from recsys_tutor.training import NetworkModel
 from recsys_tutor.transitions import Transitions
@@ -1051,10 +1053,11 @@ def bad_indices_are_refused(case):
 @check
 def unknown_ids_are_refused(case):
     model = case.fit()
+    assert model.train_.user_ids.tolist() == small().user_ids.tolist()
     known = model.train_.user_ids[[4, 2]]
     assert model.train_.user_index(known).tolist() == [4, 2]
     assert model.score(model.train_.user_index(known)).shape == (2, model.n_items_)
-    with pytest.raises(KeyError, match="unknown user ids: nobody"):
+    with pytest.raises(KeyError, match="unknown user ids: 'nobody'"):
         model.score(model.train_.user_index([known[0], "nobody"]))
 
 
@@ -1522,6 +1525,33 @@ def large_questions_are_asked_in_parts(case):
     assert max(asked) == 2 and sum(asked) == len(users)
     np.testing.assert_array_equal(parts.items, whole.items)
     np.testing.assert_allclose(parts.scores, whole.scores, rtol=case.rtol)
+
+
+@check
+def only_a_test_part_of_the_same_ids_is_judged(case):
+    data = small()
+    model = case.fit(data)
+    assert len(evaluate(model, data, exclude=None)) == len(set(data.user))
+    users, items = np.arange(data.n_users), np.arange(data.n_items)
+    for new_user, new_item in ((users[::-1], items), (users, np.roll(items, 1))):
+        other_ids = permuted(data, new_user, new_item)
+        with pytest.raises(ValueError, match="do not number the same"):
+            evaluate(model, other_ids, exclude=None)
+        if case.rating:
+            with pytest.raises(ValueError, match="do not number the same"):
+                evaluate_ratings(model, other_ids)
+
+
+@check
+def ratings_are_cut_to_the_range_of_the_training_ratings(case):
+    if not case.rating:
+        return
+    data = small()
+    scaled = replace(data, value=40 * data.value - 90)  # from -50 to 110
+    frame = evaluate_ratings(case.fit(scaled), scaled)
+    assert frame.attrs["clip"] == (-50, 110)
+    raw = case.fit(scaled).predict(scaled.user, scaled.item)
+    np.testing.assert_array_equal(frame.prediction, np.clip(raw, -50, 110))
 
 
 SHORT = {"checkerboard_diagonal_is_first": "checkerboard"}
@@ -2060,6 +2090,12 @@ class AsksForAllAtOnce(Good):
             return super().recommend(users, k, exclude=exclude, items=items)
 
 
+class ForgetsItsScale(Good):
+    def _fit(self, train, callback):
+        super()._fit(train, callback)
+        self.train_ = train.binarize()
+
+
 class BlamesItsLearningRate(Good):
     def _remedies(self):
         return "a smaller learning_rate"
@@ -2116,6 +2152,11 @@ BROKEN = [
     ("time_matters_only_to_sequential_models", good_case(UsesTime)),
     ("time_matters_only_to_sequential_models", good_case(sequential=True)),
     ("divergence", good_case(BlamesItsLearningRate)),
+    ("only_a_test_part_of_the_same_ids_is_judged", good_case(ForgetsIds)),
+    (
+        "ratings_are_cut_to_the_range_of_the_training_ratings",
+        good_case(ForgetsItsScale),
+    ),
     ("only_candidates_are_listed", good_case(IgnoresCandidates)),
     ("only_candidates_are_listed", good_case(CandidatesInTheirOrder)),
     ("ids_in_ids_out", good_case(GivesIndicesForIds)),
@@ -2138,6 +2179,7 @@ OWN_FAULTS = {
     SquareOnly: RuntimeError,
     Unpicklable: AttributeError,
     ChecksInTheConstructor: ValueError,
+    ForgetsIds: (ValueError, AssertionError),
 }
 
 

@@ -16,7 +16,7 @@ from scipy import stats
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
-from recsys_tutor import splits
+from recsys_tutor import parts, splits
 from recsys_tutor.base import NotFittedError, Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.data import Dataset, Interactions, Split
@@ -599,12 +599,6 @@ OTHER_IDS = {
     "another user": ("user", [0, 1, 7, 3], "user index 2 is 7 in test but 2 in train"),
     "other order": ("user", [1, 0, 2, 3], "user index 0 is 1 in test but 0 in train"),
     "text for numbers": ("item", list("01234"), "item index 0 is '0' in test but 0 in"),
-    "decimals": ("item", [0.0, 1, 2, 3, 4], "item index 0 is 0.0 in test but 0 in"),
-    "True for 1": (
-        "user",
-        np.array([0, True, 2, 3], dtype=object),
-        "user index 1 is True in test but 1 in train",
-    ),
 }
 
 
@@ -627,8 +621,9 @@ def test_the_same_ids_in_another_dtype_are_the_same(judge):
     text = test.user_ids.astype(object)
     JUDGES[judge](train, replace(test, user_ids=text))
     JUDGES[judge](train, replace(test, user_ids=test.user_ids.astype("U9")))
-    JUDGES[judge](train, replace(test, item_ids=test.item_ids.astype(np.uint8)))
-    mixed = np.array([1, "1", "a", 2.5], dtype=object)
+    for kind in (np.uint8, float):
+        JUDGES[judge](train, replace(test, item_ids=test.item_ids.astype(kind)))
+    mixed = np.array([1, "1", "a", 2], dtype=object)
     train, _, test = halves(user_ids=mixed)
     JUDGES[judge](train, test)
     with pytest.raises(ValueError, match="user index 0 is '1' in test but 1 in train"):
@@ -642,7 +637,7 @@ def test_ids_of_a_large_catalogue_are_compared_quickly():
     for values in (ids, text):
         a, b = replace(one.train, item_ids=values), replace(one.test, item_ids=values)
         started = time.process_time()
-        splits._check_same_ids(a, b)
+        parts.check_same_ids(a, b)
         assert time.process_time() - started < 0.5
 
 

@@ -14,7 +14,8 @@ NUMBERED = {
     if (number := rules.chapter_number(path)) is not None
 }
 #: Modules that serve the others and are the subject of no chapter's text.
-SERVING = {"checks", "files", "kernels", "plots", "ranking", "saving"}
+SERVING = {"checks", "entries", "files", "kernels", "parts", "plots", "ranking"}
+SERVING |= {"cells", "columns", "saving", "text_file", "text_table"}
 
 
 def sections(text):
