@@ -837,9 +837,9 @@ def test_compare_refuses_before_any_fit():
         ):
             with pytest.raises(TypeError, match=word):
                 both(models, split)
-        for parts in (None, split.train, [split, split.train], "ab", [tuple(split)]):
+        for wrong in (None, split.train, [split, split.train], "ab", [tuple(split)]):
             with pytest.raises(TypeError, match="expects a Split, got"):
-                both(never, parts)
+                both(never, wrong)
         with pytest.raises(ValueError, match="needs at least one split"):
             both(never, [])
         with pytest.raises(KeyError, match="reference 'x' is not among"):
