@@ -67,6 +67,9 @@ tuning: .venv/stamp-test data ## the search behind chapter 17's curves
 data: .venv/stamp-test ## fetch MovieLens 100K into the cache (once)
 	@$(PY) -c "from recsys_tutor.datasets import load_movielens_100k as load; print('MovieLens 100K:', load().interactions.csr.nnz, 'ratings')"
 
+fuzz: .venv/stamp-test ## 12,000 odd inputs against independent oracles (some minutes)
+	$(ONE_THREAD) $(PY) tools/fuzz
+
 clean: ## remove what was built (not .venv, not the data cache)
 	rm -rf _build build .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
 	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +

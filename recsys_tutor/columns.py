@@ -199,8 +199,18 @@ def _id(value) -> int | str | None:
     return None
 
 
+def check_names(names: dict, needed=()) -> None:
+    """ValueError unless each is the name of a column; None where it is not needed."""
+    for argument, name in names.items():
+        good = isinstance(name, (str, int, tuple)) and not isinstance(name, bool)
+        if not good and (name is not None or argument in needed):
+            raise ValueError(f"{argument}= must be the name of a column, got {name!r}")
+
+
 def as_ids(name, ids) -> np.ndarray:
     """A catalogue: canonical ids, each once."""
+    if not hasattr(ids, "__iter__"):
+        raise ValueError(f"{name} must be a sequence of ids, got {ids!r}")
     try:
         array, bad = canonical_ids(ids)
     except (TypeError, ValueError) as error:

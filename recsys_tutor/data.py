@@ -23,6 +23,7 @@ from scipy.sparse import csr_array
 from recsys_tutor.columns import (
     as_column,
     as_ids,
+    check_names,
     check_rows,
     find_ids,
     lookup,
@@ -157,6 +158,8 @@ class Interactions:
                 "duplicates must be 'raise', 'last', 'mean' or 'sum', "
                 f"got {duplicates!r}"
             )
+        names = {"user": user, "item": item, "value": value, "time": time}
+        check_names(names, needed=("user", "item"))
         has_time = time is not None and _has_time(frame, time)
         needed = (user, item, value, time if has_time else None)
         _check_columns(frame, [name for name in needed if name is not None])

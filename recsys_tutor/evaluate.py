@@ -1,8 +1,7 @@
 """Evaluation: one row per user first, averages and intervals last.
 
-``evaluate`` ranks the whole catalogue for every user who has test items; ``compare``
-puts models side by side with paired bootstrap intervals. ``evaluate_ratings`` and
-``compare_ratings`` do the same for predicted stars.
+``evaluate`` ranks the whole catalogue for every user with test rows, ``compare`` puts
+models side by side with paired intervals; ``..._ratings`` do so for predicted stars.
 
 Chapter: 02 Evaluation.
 """

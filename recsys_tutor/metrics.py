@@ -264,7 +264,7 @@ def novelty(items: np.ndarray, counts: np.ndarray, n_users: int) -> np.ndarray:
     """
     check_number("n_users", n_users, low=1, whole=True)
     counts = _numbers("counts", counts)
-    if counts.ndim != 1 or (counts < 0).any() or (counts > n_users).any():
+    if counts.ndim != 1 or len(counts) == 0 or not _within(counts, 0, n_users):
         raise ValueError(
             f"counts must be one number per item, from 0 to n_users = {n_users}, got "
             f"shape {counts.shape}, counts" + _span(counts)
@@ -458,6 +458,10 @@ def _check_items(items, n_items) -> np.ndarray:
             f"{int(items[bad][0])}; {int(bad.sum())} lie outside of the catalogue"
         )
     return items
+
+
+def _within(values, low, high) -> bool:
+    return bool(((values >= low) & (values <= high)).all())
 
 
 def _check_lists(items, n_items) -> np.ndarray:

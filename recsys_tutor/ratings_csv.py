@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_tutor import cells
-from recsys_tutor.columns import canonical_ids, check_rows
+from recsys_tutor.columns import canonical_ids, check_names, check_rows
 from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.text_table import TextTable, matrix_hint, read_table, shorten
 
@@ -144,7 +144,12 @@ def load_ratings_csv(
 
     Cost O(n) for n lines, a few seconds per million. Chapter 01.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f"path must name a file, got {path!r}")
     path = Path(path)
+    check_names(
+        {"user": user, "item": item, "value": value, "time": time}, ("user", "item")
+    )
     _check_options(duplicates, decimal, time_unit, names, missing_ids)
     missing = _missing_values(missing, value)
     catalogues = {

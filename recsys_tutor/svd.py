@@ -107,5 +107,5 @@ def _largest_singular(R: csr_array, k: int):
         return np.eye(n, k), np.zeros(k), np.eye(k, m)
     start = np.random.default_rng(0).normal(size=min(n, m))
     U, s, Vt = svds(R / scale, k=k, v0=start)
-    order = np.argsort(-s)
+    order = np.argsort(-s, kind="stable")
     return U[:, order], s[order] * scale, Vt[order]

@@ -183,7 +183,7 @@ MODELS = EASE(), Weighted(models=(EASE(),)), Popularity(), BiasedMF()
         ("neighbors", [True, True, False, False]),
         ("hybrid", [False, True, False, False]),
         ("mf", [False, False, False, True]),
-        ("kernels", [True, True, False, True]),
+        ("kernels", [True] * 4),
         ("similarity", [True, True, False, False]),
         ("base", [True] * 4),
         ("data", [True] * 4),

@@ -154,7 +154,8 @@ def fail(error):
 
 def test_verdicts_of_errors():
     clear = {"words": ("n_folds",)}
-    good = data.Interactions([0], [0], [1.0], None, ["a"], ["x"])
+    three = range(3)
+    good = data.Interactions(three, three, [1.0] * 3, None, list("abc"), list("xyz"))
     call = lambda: splits.k_fold(good, n_folds=1)  # noqa: E731
     assert verdict(call, **clear) == Verdict.CLEAR
     assert verdict(call, words=("ratio",)) == Verdict.UNCLEAR

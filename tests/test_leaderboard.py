@@ -24,12 +24,12 @@ from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import RICH_FIELDS, ContentRidge, item_terms, tfidf
 from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.digests import data_digest
+from recsys_tutor.entries import LISTS
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import ImplicitALS
 from recsys_tutor.leaderboard import (
     ENTRIES,
-    LISTS,
     TASKS,
     Entry,
     count_parameters,

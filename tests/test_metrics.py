@@ -668,7 +668,7 @@ def test_auc_refuses_what_is_no_matrix_of_scores(scores):
         ([[1, 1]], 2, "counts"),
         (["1", "1"], 2, "counts"),
         ([1], 2, "outside of the catalogue"),
-        ([], 2, "outside of the catalogue"),
+        ([], 2, "one number per item"),
     ],
 )
 def test_novelty_checks_its_counts(counts, n_users, word):

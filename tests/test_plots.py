@@ -186,9 +186,9 @@ def test_curves_refuse_more_lines_than_colours():
 #: Dependencies point one way; each layer may import the layers before it.
 LAYERS = [
     {"checks", "files", "columns", "text_file"},
-    {"data", "ranking", "saving", "text_table"},
+    {"data", "kernels", "ranking", "saving", "text_table"},
     {"base"},
-    {"metrics", "worlds", "training", "kernels", "cells", "movielens_ids"},
+    {"metrics", "worlds", "training", "cells", "movielens_ids"},
     {"parts", "similarity", "ratings_csv"},
     {"splits"},
     {"datasets", "baselines", "neighbors", "content", "mf", "svd", "implicit_mf"}

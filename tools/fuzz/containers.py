@@ -107,7 +107,7 @@ def frame(rng) -> Case:
             [[0] * n, [f"r{i}" for i in range(n)], range(5, 5 + n)]
         )
     kind = f"ids: {odd_kind}"
-    simple = odd_kind.split()[0] in ("ints", "text", "floats", "negative", "bools")
+    simple = odd_kind.split()[0] in ("ints", "text", "negative")
     if far and has_time:
         kind = f"ids and times beyond 2**53 as {short_dtype(dtype)}"
     if spoiled:
@@ -291,4 +291,6 @@ def at_least(rng) -> Case:
         return None if got == want else f"rows {got}, should be {want}"
 
     call = lambda: data.at_least(**least)  # noqa: E731
-    return Case("at_least", f"{cells}.at_least({least})", call, check, "may", ("user",))
+    return Case(
+        "at_least", f"{cells}.at_least({least})", call, check, "may", ("user", "item")
+    )

@@ -55,7 +55,6 @@ def _(rng, d):
     ]
     rng.shuffle(texts)
     distinct(d, rng.choice(["user", "item"]), texts[: rng.randint(1, 4)] + ["bar", "x"])
-    rng.shuffle(d.rows)
     both_readings(d)
 
 

@@ -224,9 +224,11 @@ def errors(rng):
     refuse, which = "must", rng.choice(list(given))
     if kind in ("healthy", "Series"):
         refuse = "never"
-        if kind == "Series":  # paired by position, never by label
-            given["rating"] = pd.Series(a, index=range(n)[::-1])
+        if kind == "Series":  # rows of other labels do not belong together
+            backwards = rng.random() < 0.5 and n > 1
+            given["rating"] = pd.Series(a, index=range(n)[:: -1 if backwards else 1])
             given["prediction"] = pd.Series(b)
+            refuse = "must" if backwards else "never"
     elif kind == "NaN":
         given[which] = [math.nan, *a[1:]]
         refuse = "may"
