@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import check_squares, overflow_to_inf
 
 __all__ = ["BiasModel", "Popularity", "Random", "bias_half_step", "bias_objective"]

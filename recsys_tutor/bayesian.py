@@ -15,7 +15,8 @@ from numba import prange
 from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
 from scipy.special import ndtr, ndtri
 
-from recsys_tutor.base import Recommender, check_number, cosines
+from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_number
 from recsys_tutor.data import Dataset
 from recsys_tutor.datasets import genre_matrix
 from recsys_tutor.gibbs import (
@@ -29,6 +30,7 @@ from recsys_tutor.gibbs import (
     sample_latent,
 )
 from recsys_tutor.kernels import check_squares, parallel
+from recsys_tutor.ranking import cosines
 
 __all__ = ["BayesianFM", "side_features"]
 

@@ -13,7 +13,7 @@ from scipy.sparse import block_array, csr_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.base import check_number
+from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions
 from recsys_tutor.implicit_mf import sample_negatives
 from recsys_tutor.training import NetworkModel, minibatches

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys_tutor.base import Recommender, check_number, mask_items
+from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_number
 from recsys_tutor.content import check_features
 from recsys_tutor.neighbors import EASE, zero_diagonal_regression
+from recsys_tutor.ranking import mask_items
 
 __all__ = [
     "Cascade",

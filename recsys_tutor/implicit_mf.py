@@ -14,7 +14,8 @@ from numba import njit, prange
 from scipy.sparse import csr_array
 from scipy.stats.sampling import DiscreteAliasUrn
 
-from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
     check_factors,

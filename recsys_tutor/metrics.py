@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, issparse
 
-from recsys_tutor.base import check_number
+from recsys_tutor.checks import check_number
 
 __all__ = [
     "ap",

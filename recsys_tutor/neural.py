@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.base import check_number
+from recsys_tutor.checks import check_number
 from recsys_tutor.implicit_mf import sample_negatives
 from recsys_tutor.kernels import check_squares
 from recsys_tutor.training import NetworkModel, minibatches

@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 from scipy.sparse import csr_array
 
-from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import SUMS_IN_ANY_ORDER, check_factors, pair_dots
 
 __all__ = [

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.base import check_number
+from recsys_tutor.checks import check_number
 from recsys_tutor.neural import check_dropout
 from recsys_tutor.training import NetworkModel, minibatches
 from recsys_tutor.transitions import ordered

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array, eye_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.base import check_number
 from recsys_tutor.bayesian import check_features
+from recsys_tutor.checks import check_number
 from recsys_tutor.neural import PairClassifier, check_dropout, check_sizes, mlp
 from recsys_tutor.training import NetworkModel, minibatches
 

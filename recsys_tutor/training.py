@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import in_forked_process
 
 __all__ = [

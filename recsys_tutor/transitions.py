@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_tutor.base import Recommender, check_number
+from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions
 
 __all__ = ["Transitions", "ordered", "recency_weights", "transition_counts"]

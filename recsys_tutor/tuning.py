@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_tutor import metrics, splits
-from recsys_tutor.base import FitDiverged, Recommender, check_number
+from recsys_tutor.base import FitDiverged, Recommender
+from recsys_tutor.checks import check_number
 from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.digests import (
     check_same_data,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from recsys_tutor.base import check_number
+from recsys_tutor.checks import check_number
 from recsys_tutor.data import Dataset, Interactions
 
 __all__ = ["World", "make_world", "toy"]

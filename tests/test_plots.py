@@ -252,9 +252,8 @@ def test_dependencies_point_one_way():
             beside = allowed is None or used in allowed
             assert level[used] < level[name] or (beside and level[used] == level[name])
     assert siblings(files["evaluate"]) == EVALUATION
-    assert (
-        siblings(files["data"]) == {"columns"} and siblings(files["metrics"]) == set()
-    )
+    assert siblings(files["data"]) == {"columns"}
+    assert siblings(files["metrics"]) == {"checks"}
 
 
 def test_nothing_imports_plots_and_only_plots_imports_matplotlib():
