@@ -23,6 +23,7 @@ from recsys_tutor.kernels import (
     pair_dots,
     solve_ridges,
 )
+from recsys_tutor.svd import TruncatedSVD  # noqa: F401, part of the chapter's models
 
 __all__ = [
     "BiasedMF",

@@ -204,7 +204,7 @@ NETWORKS = ("neural", "towers", "autoencoders", "graph", "sequential")
 BETWEEN_MODELS = {
     "neighbors": {"baselines"},
     "content": {"baselines"},
-    "mf": {"baselines"},
+    "mf": {"baselines", "svd"},
     "bayesian": {"datasets", "gibbs"},
     "plsa": {"baselines"},
     "hybrid": None,
