@@ -57,7 +57,7 @@ def ids(column: pd.Series, table: TextTable, missing, catalogue=None) -> np.ndar
     """
     codes, texts = distinct(column)
     markers = {"", *(marker.lower() for marker in missing)}
-    absent = texts.str.lower().isin(markers).to_numpy(dtype=bool)[codes]
+    absent = texts.str.strip().str.lower().isin(markers).to_numpy(dtype=bool)[codes]
     rule = "is no id; every line needs one"
     if absent.any() and column[absent].iloc[0]:
         rule += " (if it is a name, pass missing_ids=())"

@@ -209,7 +209,7 @@ def check_names(names: dict, needed=()) -> None:
 
 def as_ids(name, ids) -> np.ndarray:
     """A catalogue: canonical ids, each once."""
-    if not hasattr(ids, "__iter__"):
+    if isinstance(ids, str) or not hasattr(ids, "__iter__"):
         raise ValueError(f"{name} must be a sequence of ids, got {ids!r}")
     try:
         array, bad = canonical_ids(ids)

@@ -202,8 +202,13 @@ def _check_options(duplicates, decimal, time_unit, names, missing_ids) -> None:
             f"time_unit must be one of {tuple(cells.TIME_UNITS)}, got {time_unit!r}"
         )
     for name, texts in (("names", names), ("missing_ids", missing_ids)):
-        if isinstance(texts, str) or not all(isinstance(t, str) for t in texts or ()):
+        several = hasattr(texts, "__iter__") and not isinstance(texts, str)
+        if texts is not None and not several or not all(map(_is_text, texts or ())):
             raise ValueError(f"{name} must be a sequence of texts, got {texts!r}")
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str)
 
 
 def _missing_values(missing, value) -> list[float | str]:

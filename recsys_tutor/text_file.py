@@ -58,6 +58,10 @@ def read_text(path: Path, encoding=None, member=None) -> tuple[str, str]:
     gzip, bzip2, xz and zip are unpacked. Without ``encoding``: UTF-8, UTF-16 or UTF-32
     by the byte order mark, else UTF-8, else Latin-1 and a note.
     """
+    if encoding is not None and not isinstance(encoding, str):
+        raise ValueError(f"encoding must name a codec or be None, got {encoding!r}")
+    if path.is_dir():
+        raise ValueError(f"path {path} is a folder; name the file in it")
     data = _unpack(path, path.read_bytes(), member)
     _refuse_binary(path, data)
     text, note = _decode(path, data, encoding)

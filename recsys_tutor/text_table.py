@@ -86,12 +86,12 @@ def read_table(
     body = re.sub(r"\A(?:[ \t]*\n)+", "", text)
     line = 1 + text.count("\n") - body.count("\n")
     _refuse_other_layouts(path, body, line)
+    _refuse_marks(path, body, sep)
     given = sep
     sep = find_separator(body, names, wanted, quotes) if sep is None else sep
     if sep is None:
         table = body
     else:
-        _refuse_marks(path, body, sep)
         table = _split(path, body, sep, quotes, line, names)
     head, _, rest = table.partition("\n")
     columns = [_clean(cell) for cell in head.split(_CELL)]

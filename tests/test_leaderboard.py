@@ -930,7 +930,11 @@ def test_what_is_kept_is_needed(case):
         else:
             data = part.data if issparse(part) else part
             data[...] = data * 2 + np.arange(data.size).reshape(data.shape) % 3
-        assert not same(answers(changed), before), name
+        try:
+            now = answers(changed)
+        except ValueError:  # a regression that cannot be solved: needed, too
+            continue
+        assert not same(now, before), name
 
 
 def test_parameters_of_models_inside_models():

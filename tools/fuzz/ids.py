@@ -88,7 +88,7 @@ def lookup(rng):
     refuse, words = "may", ("ids",)
     if unknown:
         refuse, words = "must", (str(unknown[0]), "ids", "missing")
-    elif pool in ("ints", "floats") or pool == "text" and "" not in ids:
+    elif pool == "ints" or pool == "text" and "" not in ids:
         refuse = "never"
     kind = f"{pool}, {'a stranger among them' if unknown else 'all known'}"
     return Case(kind, text, call, check, refuse, words)

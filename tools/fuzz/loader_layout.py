@@ -107,7 +107,7 @@ def _(rng, d):
     d.data, d.pack = d.bytes(), ""
     d.kwargs[name] = value
     d.refuse = "may" if (name, value) == ("item", "user") else "must"
-    d.words = (name, repr(value), f"{value}=", "column", "delimiter")
+    d.words = (name, repr(value), f"{value}=", "column", "delimiter", "quotes=")
     if d.refuse == "may":
         return case_of_any(d)
 

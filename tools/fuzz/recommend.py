@@ -159,7 +159,7 @@ def recommend_ids(rng, model, data):
             fine = got["user"] == user and got["item"] == item and got["rank"] == rank
             if "titles" in options:
                 fine = fine and got["title"] == f"title {i}"
-            if not fine or not close(got["score"], score, 1e-6):
+            if not fine or not close(got["score"], score, 1e-5, 1e-5):
                 return f"row {got}, should be {(user, item, rank, score)}"
         return None
 
