@@ -74,10 +74,10 @@ class Recommender:
         The same for a model with ``uses_time``: ratings given at ``time``.
     ``_score_history(self, X) -> (B, n_items) float``
         Scores for users known only by their rows of a rating matrix.
-    ``_item_vectors(self) -> (n_items, d)`` or ``_similarities(self, items) -> (B,
-    n_items)``
-        What :meth:`similar_items` compares: vectors (by their cosine), or the
-        similarities themselves.
+    ``_item_vectors(self) -> (n_items, d)``
+        What :meth:`similar_items` compares, by the cosine.
+    ``_similarities(self, items) -> (B, n_items) float``
+        The similarities themselves, in a model with weights from item to item.
     ``_explain(self, user, item) -> (items, contributions, rest)``
         The score as ``rest`` plus one contribution per item of the user.
     ``_data_attributes``

@@ -297,6 +297,8 @@ class Interactions:
         ValueError
             A bound that is no whole number of at least 1.
 
+        Notes
+        -----
         Cost O(n) per round, few rounds on ratings (at most one per user and item).
         See :meth:`Dataset.at_least` to keep titles beside the items.
         """
