@@ -65,9 +65,9 @@ class ItemKNN(Recommender):
     ----------
     n_neighbors : int
     alpha : float in [0, 1]
-        Exponent of :func:`asymmetric_cosine`.
+        Exponent of :func:`~recsys_tutor.similarity.asymmetric_cosine`.
     shrink : float
-        Of :func:`shrink_similarity`.
+        Of :func:`~recsys_tutor.similarity.shrink_similarity`.
 
     Attributes
     ----------
@@ -361,7 +361,8 @@ class RatingKNN(Recommender):
         Over shared rows, of: residuals of the bias model (cosine); ratings
         (correlation); ratings minus the mean of each row (cosine); ratings (cosine).
     shrink : float
-        Of :func:`shrink_similarity`, with ``n - 1`` for ``n``, as scikit-surprise.
+        Of :func:`~recsys_tutor.similarity.shrink_similarity`, with ``n - 1`` for ``n``,
+        as scikit-surprise.
     center : {"bias", "mean"}
         ``b_ui``: the bias model's prediction, or the mean of the compared item (by
         items) or user (by users); the global mean where there is none.

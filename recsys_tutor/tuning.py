@@ -1,8 +1,8 @@
 """Search for hyper-parameters: the spaces, random search, successive halving.
 
 ``python -m recsys_tutor.tuning`` (``make tuning``) searches every space of
-:data:`SPACES` under one budget of trials on validation data and writes
-``book/tuning.json``; finished trials are kept.
+:data:`~recsys_tutor.spaces.SPACES` under one budget of trials on validation data and
+writes ``book/tuning.json``; finished trials are kept.
 
 Chapter: 17 Tuning.
 """
@@ -130,7 +130,7 @@ def random_search(
     ----------
     make : callable
         ``make(**parameters)`` gives an unfitted model.
-    ranges : mapping, as in :class:`Space`
+    ranges : mapping, as in :class:`~recsys_tutor.spaces.Space`
     score : callable
         ``score(model)``, larger is better; it fits the model.
     n_trials : int
@@ -257,7 +257,7 @@ def tune_all(
     path : path of the JSON file
         Written to a temporary name and renamed after every trial. A missing folder is
         made. Default: ``book/tuning.json``, for the book's own data only.
-    spaces : mapping of names to :class:`Space`
+    spaces : mapping of names to :class:`~recsys_tutor.spaces.Space`
     n_trials : int
     data : Dataset or Interactions, optional
         Default: MovieLens 100K.
