@@ -7,6 +7,9 @@ Chapter: 03 Baselines (the first arguments that are checked).
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
@@ -15,6 +18,7 @@ __all__ = [
     "check_history",
     "check_index",
     "check_number",
+    "check_path",
     "check_random_state",
 ]
 
@@ -37,6 +41,13 @@ def check_number(name, value, *, low=None, high=None, strict=False, whole=False)
         bounds += "" if high is None else f"{' and' if bounds else ''} {less} {high}"
         noun = "a whole number" if whole else "a number"
         raise ValueError(f"{name} must be {noun}{bounds}, got {value!r}")
+
+
+def check_path(path, name: str = "path") -> Path:
+    """``path`` as a Path; ``ValueError`` unless it can name a file."""
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        raise ValueError(f"{name} must name a file, got {path!r}")
+    return Path(path)
 
 
 def check_random_state(value) -> None:

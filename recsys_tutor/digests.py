@@ -5,7 +5,7 @@ Every row that :mod:`recsys_tutor.leaderboard` and :mod:`recsys_tutor.tuning` wr
 carries three digests, sixteen hexadecimal digits each:
 
 ``data``
-    :func:`data_digest`: the interactions, with their ids and their order.
+    :attr:`.Interactions.digest`: the interactions, with their ids and their order.
 ``code``
     :func:`code_digest`: the model's code, and the code that splits and scores.
 ``params_digest``
@@ -38,12 +38,12 @@ import pandas as pd
 from scipy.sparse import csr_array, issparse
 
 from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_path
 from recsys_tutor.data import Interactions
 
 __all__ = [
     "check_same_data",
     "code_digest",
-    "data_digest",
     "digest",
     "interactions_of",
     "read_json",
@@ -78,7 +78,7 @@ def ready(path: str | Path | None, default: str, given: bool) -> Path:
             f"data= needs path=, the file for the results of your data; the default, "
             f"{default}, is the book's own and holds MovieLens 100K"
         )
-    chosen = Path(default if path is None else path)
+    chosen = check_path(default if path is None else path)
     folder = chosen.parent
     if path is None and not folder.is_dir():
         raise FileNotFoundError(
@@ -107,7 +107,7 @@ def read_json(path: str | Path, what: str, command: str, fields: set[str]) -> di
     FileNotFoundError, ValueError
         There is no such file, or it is something else.
     """
-    path = Path(path)
+    path = check_path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no {what} {path} in {Path.cwd()}. The book's own stands in the "
@@ -167,15 +167,6 @@ def digest(value) -> str:
     return total.hexdigest()[:16]
 
 
-def data_digest(data: Interactions) -> str:
-    """Digest of interactions: shape, columns, id maps and the order of the rows."""
-    own = getattr(data, "digest", None)
-    if isinstance(own, str):
-        return own
-    columns = data.user, data.item, data.value, data.time
-    return digest((*columns, data.user_ids.tolist(), data.item_ids.tolist()))
-
-
 def _pieces(value) -> Iterator[bytes]:
     """The content of a value as bytes, each kind with its own name in front."""
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
@@ -207,7 +198,7 @@ def _pieces(value) -> Iterator[bytes]:
     elif isinstance(value, pd.Series | pd.Index):
         yield from _pieces([value.name, np.asarray(value)])
     elif isinstance(value, Interactions):
-        yield f"data {data_digest(value)}".encode()
+        yield f"data {value.digest}".encode()
     elif isinstance(value, np.random.Generator):
         yield from _pieces(value.bit_generator.state)
     elif isinstance(value, type | FunctionType):

@@ -9,6 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
+from recsys_tutor.checks import check_path
+
 __all__ = ["write_whole"]
 
 
@@ -18,7 +20,7 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
     ``path`` holds either what it held before or all of ``content``, whenever the
     program is stopped. Text is written as UTF-8.
     """
-    path = Path(path)
+    path = check_path(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:

@@ -49,7 +49,6 @@ from recsys_tutor.datasets import load_movielens_100k
 from recsys_tutor.digests import (
     check_same_data,
     code_digest,
-    data_digest,
     digest,
     interactions_of,
     read_json,
@@ -235,7 +234,7 @@ def run(
     path = ready(path, RESULTS, data is not None)
     old = _read(path) if path.exists() else []
     dataset = _dataset(_movielens() if data is None else data)
-    known = data_digest(dataset.interactions)
+    known = dataset.interactions.digest
     check_same_data(path, old, known, data is not None)
     wanted = [
         row | {"data": known}

@@ -14,12 +14,12 @@ import os
 import re
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from recsys_tutor import cells
+from recsys_tutor.checks import check_path
 from recsys_tutor.columns import canonical_ids, check_names, check_rows
 from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.text_table import TextTable, matrix_hint, read_table, shorten
@@ -144,9 +144,7 @@ def load_ratings_csv(
 
     Cost O(n) for n lines, a few seconds per million. Chapter 01.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise ValueError(f"path must name a file, got {path!r}")
-    path = Path(path)
+    path = check_path(path)
     check_names(
         {"user": user, "item": item, "value": value, "time": time}, ("user", "item")
     )
@@ -295,7 +293,7 @@ def _describe(known, items, item, missing_ids, reading) -> tuple:
         key = _item_column(source, list(frame.columns), item)
         texts = _frame_texts(key, frame[key])
     else:
-        source = Path(items)
+        source = check_path(items, "items")
         table = read_table(source, wanted=[], **reading)
         note, frame = table.note, table.frame
         key = _item_column(source, list(frame.columns), item)

@@ -14,6 +14,7 @@ import pickle
 from pathlib import Path
 
 from recsys_tutor import __version__
+from recsys_tutor.checks import check_path
 from recsys_tutor.files import write_whole
 
 __all__ = ["read_model", "write_model"]
@@ -42,7 +43,7 @@ def write_model(model, path: str | Path) -> None:
 
 def read_model(path: str | Path, expected: type):
     """The model in the file, an ``expected``; see :meth:`.Recommender.load`."""
-    line, _, body = Path(path).read_bytes().partition(b"\n")
+    line, _, body = check_path(path).read_bytes().partition(b"\n")
     head = _read_head(path, line)
     kind = _find_class(path, head)
     if not issubclass(kind, expected):

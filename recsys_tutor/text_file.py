@@ -18,7 +18,7 @@ __all__ = []
 
 _PACKED = (  # first bytes, name, function
     (rb"\x1f\x8b", "gzip", gzip.decompress),
-    (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "bzip2", bz2.decompress),
+    (rb"(?s)BZh[1-9](?:1AY&SY|\x17rE8P\x90|.{0,5}\Z)", "bzip2", bz2.decompress),
     (rb"\xfd7zXZ\x00", "xz", lzma.decompress),
 )
 _DAMAGED = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)

@@ -340,7 +340,7 @@ def _certain(path, body, sep, line, names) -> str:
         elif quoted.count("\n") < plain.count("\n"):  # lines would be in one cell
             doubt = re.search(rf"{_QUOTED}[^{_QUOTED}]*{_LINE}", quoted)
         elif dump:
-            doubt = _needless_quotes(quoted, sep)
+            doubt = _needless_quotes(quoted, sep, header=names is None)
     if doubt:
         place = line + len(re.findall(rf"[\n{_LINE}]", quoted[: doubt.start()]))
         raise ValueError(
@@ -356,8 +356,11 @@ def _is_even(table, names) -> bool:
     return len(widths) == 1 and (names is None or widths == {len(names)})
 
 
-def _needless_quotes(table, sep) -> re.Match | None:
-    """The first quoted cell that did without, in a column that is not quoted whole."""
+def _needless_quotes(table, sep, header) -> re.Match | None:
+    """The first quoted cell that did without, in a column that is not quoted whole.
+
+    Those of a header do not count: a column's name has no quotes of its own.
+    """
     needless = re.compile(
         rf'{_QUOTED}(?:(?!["{_LINE}{_QUOTED}]|{re.escape(sep)}).)*{_QUOTED}'
     )
@@ -368,7 +371,7 @@ def _needless_quotes(table, sep) -> re.Match | None:
         len(cells) > 1 and all(cell.strip(" \t")[:1] == _QUOTED for cell in cells)
         for cells in zip(*rows, strict=False)
     ]
-    for found in needless.finditer(table):
+    for found in needless.finditer(table, table.find("\n") if header else 0):
         row = table[table.rfind("\n", 0, found.start()) + 1 : found.start()]
         column = row.count(_CELL)
         if column >= len(whole) or not whole[column]:

@@ -25,7 +25,6 @@ from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.digests import (
     check_same_data,
     code_digest,
-    data_digest,
     digest,
     interactions_of,
     read_json,
@@ -278,7 +277,7 @@ def tune_all(
 
         data = load_movielens_100k(progress=False)
     data = interactions_of(data)
-    known = data_digest(data)
+    known = data.digest
     check_same_data(path, [row for rows in done.values() for row in rows], known, given)
     done = {
         name: done.get(name, []) for name in dict.fromkeys([*SPACES, *spaces, *done])

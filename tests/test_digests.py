@@ -18,7 +18,7 @@ from scipy.sparse import coo_array, csc_array, csr_array
 from recsys_tutor import digests
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Interactions
-from recsys_tutor.digests import code_digest, data_digest, digest, ready
+from recsys_tutor.digests import code_digest, digest, ready
 from recsys_tutor.files import write_whole
 from recsys_tutor.hybrid import RankFusion, Weighted
 from recsys_tutor.mf import BiasedMF
@@ -144,12 +144,12 @@ def test_data_are_told_apart():
         interactions().subset([0, 1]),
         interactions().subset([1, 0, 2]),
     ]
-    digests = [data_digest(data) for data in different]
+    digests = [data.digest for data in different]
     assert len(set(digests)) == len(digests)
-    assert data_digest(interactions()) == digests[0]
+    assert interactions().digest == digests[0]
     wide = interactions(user_ids=np.array(["a", "b"], dtype="U99"))
-    assert data_digest(wide) == digests[0], "how text is stored does not count"
-    assert data_digest(interactions().subset([0, 1, 2])) == digests[0]
+    assert wide.digest == digests[0], "how text is stored does not count"
+    assert interactions().subset([0, 1, 2]).digest == digests[0]
 
 
 # -- code ----------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import RICH_FIELDS, ContentRidge, item_terms, tfidf
 from recsys_tutor.data import Dataset, Interactions
-from recsys_tutor.digests import data_digest
 from recsys_tutor.entries import LISTS
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
@@ -294,7 +293,7 @@ def test_a_file_of_other_data_is_refused_before_any_work(tmp_path, jobs, change)
     with pytest.raises(ValueError, match="measurements of other data") as refused:
         run(path, entries=TWO, data=other)
     theirs = stored(path)[0]["data"]
-    mine = data_digest(other)
+    mine = other.digest
     for part in (str(path), theirs, mine, "pass another path="):
         assert part in str(refused.value)
     assert theirs != mine and jobs == [] and path.read_bytes() == before
@@ -361,7 +360,7 @@ def test_rows_that_do_not_say_their_data(tmp_path, data, jobs, monkeypatch):
     assert path.read_text() == text
     jobs.clear()
     run(path, entries=LAST)
-    assert len(jobs) == 1 and stored(path)[0]["data"] == data_digest(data)
+    assert len(jobs) == 1 and stored(path)[0]["data"] == data.digest
 
 
 def test_rows_of_entries_that_are_not_passed_stay(tmp_path, data, jobs):
@@ -1138,7 +1137,7 @@ def test_the_book_s_file_holds_every_run_of_every_entry(book, movielens):
 
 def test_rows_of_the_book_that_say_their_data_are_of_movielens(book, ratings):
     said = book.data.dropna() if "data" in book else pd.Series(dtype=object)
-    assert set(said) <= {data_digest(ratings)}
+    assert set(said) <= {ratings.digest}
 
 
 def test_counts_of_the_book_that_need_no_fit(book, ratings):

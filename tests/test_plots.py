@@ -185,8 +185,9 @@ def test_curves_refuse_more_lines_than_colours():
 
 #: Dependencies point one way; each layer may import the layers before it.
 LAYERS = [
-    {"checks", "files", "columns", "text_file"},
-    {"data", "kernels", "ranking", "saving", "text_table"},
+    {"checks", "columns", "text_file"},
+    {"files", "data", "kernels", "ranking", "text_table"},
+    {"saving"},
     {"base"},
     {"metrics", "worlds", "training", "cells", "movielens_ids"},
     {"parts", "similarity", "ratings_csv"},

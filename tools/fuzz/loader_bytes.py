@@ -210,7 +210,7 @@ def _(rng, d):
     n = rng.randrange(len(d.rows))
     cells = [d.quote(cell) for cell in d.cells(d.rows[n])]
     d.refuse = "must"
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 or not cells[0]:  # an empty cell alone is a blank line
         d.raw[n] = d.sep.join([*cells, "x"])
     else:
         d.raw[n] = d.sep.join(cells[:1])

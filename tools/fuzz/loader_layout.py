@@ -91,7 +91,7 @@ def _(rng, d):
         [d.columns[:-1], [*d.columns, "z"], "user", [], 3, d.columns * 2]
     )
     d.kwargs["names"] = wrong
-    d.refuse, d.words = "must", ("names", "column", "one column only")
+    d.refuse, d.words = "must", ("names", "column", "quotes=")
 
 
 @kind("odd arguments")

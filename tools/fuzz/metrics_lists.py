@@ -87,11 +87,12 @@ def lists(rng):
     def check(answer):
         if kind == "1-D":
             return differ(name, *listed(name, answer, [[0]], n_items, counts, features))
-        if kind not in ("healthy", "item twice", "floats"):
+        if kind not in ("healthy", "item twice", "floats", "size") or refuse == "must":
             return (
                 None if np.size(answer) == 0 or not rows else "an answer without lists"
             )
-        return differ(name, *listed(name, answer, rows, n_items, counts, features))
+        own = given.get("counts", counts) if kind == "size" else counts
+        return differ(name, *listed(name, answer, rows, n_items, own, features))
 
     words = ("items", "counts", "n_users", "features", "n_items", "item")
     function = getattr(package, name)
