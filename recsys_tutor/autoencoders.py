@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.checks import check_number
-from recsys_tutor.neural import check_dropout
+from recsys_tutor.parameters import param
 from recsys_tutor.training import NetworkModel, minibatches
 
 __all__ = ["MultVAE", "MultVAENetwork", "gaussian_kl"]
@@ -61,64 +60,36 @@ class MultVAE(NetworkModel):
     averaged over users (chapter 15, eq-vae-elbo); ``beta`` rises linearly to ``beta``
     over the first ``anneal`` epochs.
 
-    Parameters
-    ----------
-    hidden, n_factors : int
-        Sizes of the hidden layers and of ``z``.
-    beta : float
-        Weight of the divergence; 1 makes the objective minus the evidence lower bound.
-    anneal : int
-    dropout : float in [0, 1)
-        Of the input: items left out at random.
-    averaging : float in [0, 1)
-        ``network_`` has a running mean of the parameters after each epoch, in which the
-        mean so far weighs ``averaging``: a steadier network than the last one. 0 keeps
-        the last.
-    Others: see :class:`~recsys_tutor.training.NetworkModel`; a batch is of users.
-
     Notes
     -----
     Cost of an epoch O(n_users · n_items · hidden). Source: Liang, Krishnan, Hoffman and
     Jebara (2018). Chapter 15.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden=300,
-        n_factors=32,
-        beta=1.0,
-        anneal=20,
-        dropout=0.5,
-        averaging=0.9,
-        n_epochs=60,
-        batch_size=64,
-        learning_rate=0.002,
-        weight_decay=0.0,
-        device="cpu",
-        random_state=0,
-    ):
-        self.hidden = hidden
-        self.n_factors = n_factors
-        self.beta = beta
-        self.anneal = anneal
-        self.dropout = dropout
-        self.averaging = averaging
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
-        self.random_state = random_state
-
-    def _check(self):
-        super()._check()
-        check_number("hidden", self.hidden, low=1, whole=True)
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("beta", self.beta, low=0)
-        check_number("anneal", self.anneal, low=0, whole=True)
-        check_dropout(self.dropout)
-        check_dropout(self.averaging, "averaging")
+    hidden: int = param(300, "Size of the hidden layers.", low=1)
+    n_factors: int = param(32, "Size of ``z``.", low=1)
+    beta: float = param(
+        1.0,
+        "Weight of the divergence; 1 makes the objective minus the evidence lower "
+        "bound.",
+        low=0,
+    )
+    anneal: int = param(
+        20, "Epochs over which the weight rises from 0 to ``beta``.", low=0
+    )
+    dropout: float = param(
+        0.5, "Of the input: items left out at random.", low=0, below=1
+    )
+    averaging: float = param(
+        0.9,
+        "``network_`` has a running mean of the parameters after each epoch, in which "
+        "the mean so far weighs ``averaging``: a steadier network than the last one. 0 "
+        "keeps the last.",
+        low=0,
+        below=1,
+    )
+    n_epochs: int = 60
+    batch_size: int = 64
 
     def _prepare(self, train, rng):
         self._X = train.binarize().csr.astype(np.float32)

@@ -13,7 +13,7 @@ import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self, dataclass_transform
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from recsys_tutor.checks import (
     check_random_state,
 )
 from recsys_tutor.data import Interactions
+from recsys_tutor.parameters import check_declared, declare, param
 from recsys_tutor.ranking import (
     TopK,
     batches,
@@ -38,11 +39,9 @@ from recsys_tutor.ranking import (
 from recsys_tutor.saving import read_model, write_model
 
 __all__ = [
-    "EarlyStopping",
     "FitDiverged",
     "NotFittedError",
     "Recommender",
-    "progress",
 ]
 
 
@@ -54,20 +53,23 @@ class FitDiverged(RuntimeError):
     """Training produced a loss that is not finite."""
 
 
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(param,))
 class Recommender:
     """Base of all models.
 
-    A subclass stores its keyword-only arguments untouched in ``__init__`` and writes
+    A subclass declares its arguments (:func:`~recsys_tutor.parameters.param`), all of
+    them keyword-only and stored untouched, and writes
 
-    ``_fit(self, train, callback)``
-        Learn from ``train``; learned attributes end in ``_``.
+    ``_fit(self, train)``
+        Learn from ``train``; learned attributes end in ``_``. A model that learns in
+        epochs calls ``self._end_epoch(loss)`` after each and stops when it says so.
     ``_score_users(self, users) -> (B, n_items) float``
         Scores of all items; finite for every user, also one without training rows.
 
     and, where the model can,
 
     ``_check(self)``
-        Validate the constructor's arguments; called by ``fit``.
+        What the declarations cannot say of the arguments; called by ``fit``.
     ``_predict(self, users, items) -> (n,) float``
         Ratings of single pairs.
     ``_predict_at(self, users, items, time) -> (n,) float``
@@ -94,12 +96,16 @@ class Recommender:
     """
 
     #: Whether ``predict`` accepts the times of the ratings.
-    uses_time = False
+    uses_time: ClassVar[bool] = False
 
     #: Learned attributes that hold the users' own rows: data, not parameters.
-    _data_attributes: tuple[str, ...] = ()
+    _data_attributes: ClassVar[tuple[str, ...]] = ()
 
     # -- constructor arguments ----------------------------------------------------
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        declare(cls)
 
     @classmethod
     def _param_names(cls) -> list[str]:
@@ -153,6 +159,7 @@ class Recommender:
             )
         if len(train) == 0:
             raise ValueError("fit needs at least one interaction, got none")
+        check_declared(self)
         if "random_state" in self._param_names():
             check_random_state(self.random_state)
         self._check()
@@ -160,12 +167,13 @@ class Recommender:
         self.train_ = train
         self.n_users_, self.n_items_ = train.shape
         self.history_ = []
-        self._started = time.perf_counter()
+        self._started, self._callback = time.perf_counter(), callback
         try:
-            self._fit(train, callback)
+            self._fit(train)
         except BaseException:
             self._forget(but=("history_",))
             raise
+        del self._started, self._callback
         return self
 
     def _forget(self, but=()) -> None:
@@ -178,10 +186,10 @@ class Recommender:
     def _check(self) -> None:
         pass
 
-    def _fit(self, train: Interactions, callback: Callable | None) -> None:
+    def _fit(self, train: Interactions) -> None:
         raise NotImplementedError
 
-    def _end_epoch(self, callback: Callable | None, loss: float, **logs) -> bool:
+    def _end_epoch(self, loss: float, **logs) -> bool:
         """Record an epoch, check its loss, ask the callback; True means stop."""
         epoch = len(self.history_) + 1
         seconds = time.perf_counter() - self._started
@@ -192,6 +200,7 @@ class Recommender:
                 f"{type(self).__name__}: the loss is {loss} after epoch {epoch}. Try "
                 + self._remedies()
             )
+        callback = self._callback
         stop = callback(self, epoch, logs) if callback is not None else False
         return isinstance(stop, (bool, np.bool_)) and bool(stop)
 
@@ -561,50 +570,3 @@ class Recommender:
         if not np.isfinite(scores).all():
             raise RuntimeError(f"{type(self).__name__} returned scores not finite")
         return scores
-
-
-class EarlyStopping:
-    """Callback that stops when a validation score has not improved for a while.
-
-    Parameters
-    ----------
-    measure : callable
-        ``measure(model) -> float``; larger is better (return ``-rmse`` for an error).
-    patience : int
-        Epochs without improvement before stopping.
-    min_delta : float
-        A gain must exceed this to count.
-
-    Attributes
-    ----------
-    best, best_epoch : float, int
-        Refit with ``n_epochs=best_epoch`` to get the model at its best.
-    """
-
-    def __init__(self, measure: Callable, *, patience: int = 3, min_delta: float = 0.0):
-        check_number("patience", patience, low=1, whole=True)
-        self.measure, self.patience, self.min_delta = measure, patience, min_delta
-        self.best, self.best_epoch = -np.inf, 0
-
-    def __call__(self, model, epoch, logs) -> bool:
-        logs["valid"] = float(self.measure(model))
-        if epoch == 1:  # the callback may serve a second fit
-            self.best, self.best_epoch = -np.inf, 0
-        if logs["valid"] > self.best + self.min_delta:
-            self.best, self.best_epoch = logs["valid"], epoch
-        return epoch - self.best_epoch >= self.patience
-
-
-def progress(n_epochs: int, **options) -> Callable:
-    """Callback that draws a tqdm bar over ``n_epochs`` epochs."""
-    from tqdm.auto import tqdm
-
-    bar = tqdm(total=n_epochs, unit="epoch", **options)
-
-    def update(model, epoch, logs):
-        bar.set_postfix(loss=f"{logs['loss']:.4f}")
-        bar.update()
-        if epoch >= n_epochs:
-            bar.close()
-
-    return update

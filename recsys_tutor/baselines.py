@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import check_squares, overflow_to_inf
+from recsys_tutor.parameters import Seed, param
 
 __all__ = ["BiasModel", "Popularity", "Random", "bias_half_step", "bias_objective"]
 
@@ -24,10 +24,6 @@ class Random(Recommender):
 
     Cost O(B · n_items).
 
-    Parameters
-    ----------
-    random_state : int, Generator or None
-
     Attributes
     ----------
     seed_ : int
@@ -37,10 +33,9 @@ class Random(Recommender):
 
     _data_attributes = ("ratings_",)
 
-    def __init__(self, *, random_state=0):
-        self.random_state = random_state
+    random_state: Seed = param(0, "Draws the scores.")
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = np.random.default_rng(self.random_state)
         self.seed_ = int(rng.integers(2**63))
         self.ratings_ = np.sort(train.value)
@@ -67,7 +62,7 @@ class Popularity(Recommender):
     counts_ : (n_items,) float64
     """
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         self.counts_ = np.bincount(train.item, minlength=train.n_items).astype(float)
 
     def _score_users(self, users):
@@ -122,15 +117,6 @@ class BiasModel(Recommender):
     ``mu`` fixed at the mean training rating. It falls with every half step: first all
     item biases in closed form, then all user biases (:func:`bias_half_step`).
 
-    Parameters
-    ----------
-    reg_u, reg_i : float
-        How many "ratings at the mean" each user and item is given in advance.
-    n_epochs : int
-        Pairs of half steps. The loss is flat along one direction (user biases up, item
-        biases down), so the last digits of the minimum take a few hundred; the
-        predictions settle within ten.
-
     Attributes
     ----------
     mu_ : float
@@ -145,17 +131,19 @@ class BiasModel(Recommender):
     recommender systems", equation 3. Chapter 03.
     """
 
-    def __init__(self, *, reg_u=5.0, reg_i=2.0, n_epochs=20):
-        self.reg_u = reg_u
-        self.reg_i = reg_i
-        self.n_epochs = n_epochs
+    reg_u: float = param(
+        5.0, '"Ratings at the mean" that a user is given in advance.', low=0
+    )
+    reg_i: float = param(2.0, "The same for an item.", low=0)
+    n_epochs: int = param(
+        20,
+        "Pairs of half steps. The loss is flat along one direction (user biases up, "
+        "item biases\ndown), so the last digits of the minimum take a few hundred; the "
+        "predictions settle within ten.",
+        low=1,
+    )
 
-    def _check(self):
-        check_number("reg_u", self.reg_u, low=0)
-        check_number("reg_i", self.reg_i, low=0)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         u, i, r = train.user, train.item, train.value
         check_squares("ratings", r)
         self.mu_ = float(r.mean())
@@ -169,7 +157,7 @@ class BiasModel(Recommender):
             loss = bias_objective(
                 r, self._predict(u, i), self.b_u_, self.b_i_, self.reg_u, self.reg_i
             )
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
 
     def _predict(self, users, items):

@@ -9,6 +9,9 @@ Chapter: 10 Bayesian factorization.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from numba import prange
@@ -16,7 +19,6 @@ from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
 from scipy.special import ndtr, ndtri
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
 from recsys_tutor.data import Dataset
 from recsys_tutor.datasets import genre_matrix
 from recsys_tutor.gibbs import (
@@ -30,6 +32,7 @@ from recsys_tutor.gibbs import (
     sample_latent,
 )
 from recsys_tutor.kernels import check_squares, parallel
+from recsys_tutor.parameters import Seed, param
 from recsys_tutor.ranking import cosines
 
 __all__ = ["BayesianFM", "side_features"]
@@ -79,25 +82,6 @@ class BayesianFM(Recommender):
     parameters are drawn by :func:`~recsys_tutor.gibbs.gibbs_sweep`; a prediction is the
     mean over the sweeps after the burn-in. Nothing needs tuning but size and time.
 
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-        An epoch is a sweep.
-    burn_in : int
-        Sweeps at the start that are thrown away.
-    implicit : bool
-        Give a user the set of the items rated in training, each ``1/sqrt(set size)``,
-        and an item the set of its users.
-    user_features, item_features : None or sequence of sparse matrices
-        More columns for users (n_users, p) and items (n_items, p), a prior per matrix.
-    day : bool
-        A block for the day (UTC) of the rating. ``predict(..., time=)`` takes the
-        rating's own; without it, the average over the user's days in training.
-    likelihood : {"gaussian", "ordinal"}
-    init_scale : float
-        Standard deviation of the factors' start.
-    random_state : int, Generator or None
-
     Attributes
     ----------
     user_draws_, item_draws_ : (n_draws, n_users or n_items, 1 + f) float32
@@ -119,52 +103,41 @@ class BayesianFM(Recommender):
     the blocks. Chapter 10.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=16,
-        n_epochs=500,
-        burn_in=20,
-        implicit=False,
-        user_features=None,
-        item_features=None,
-        day=False,
-        likelihood="gaussian",
-        init_scale=0.1,
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_epochs = n_epochs
-        self.burn_in = burn_in
-        self.implicit = implicit
-        self.user_features = user_features
-        self.item_features = item_features
-        self.day = day
-        self.likelihood = likelihood
-        self.init_scale = init_scale
-        self.random_state = random_state
+    n_factors: int = param(16, "Length of the vectors.", low=1)
+    n_epochs: int = param(500, "Sweeps.", low=1)
+    burn_in: int = param(20, "Sweeps at the start that are thrown away.", low=0)
+    implicit: bool = param(
+        False,
+        "Give a user the set of the items rated in training, each "
+        "``1/sqrt(set size)``, and an item the set of its users.",
+    )
+    user_features: Sequence[csr_array] | None = param(
+        None, "More columns for users, (n_users, p) each; a prior per matrix."
+    )
+    item_features: Sequence[csr_array] | None = param(
+        None, "More columns for items, (n_items, p) each; a prior per matrix."
+    )
+    day: bool = param(
+        False,
+        "A block for the day (UTC) of the rating. ``predict(..., time=)`` takes the "
+        "rating's own; without it, the average over the user's days in training.",
+    )
+    likelihood: Literal["gaussian", "ordinal"] = param(
+        "gaussian", "Of a rating, given ``r_hat``."
+    )
+    init_scale: float = param(0.1, "Standard deviation of the factors' start.", above=0)
+    random_state: Seed = param(0, "Draws the start and the sweeps.")
 
     def _check(self):
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("burn_in", self.burn_in, low=0, whole=True)
         if self.burn_in >= self.n_epochs:
             raise ValueError(
                 f"burn_in must be less than n_epochs, or nothing is left; got "
                 f"burn_in={self.burn_in}, n_epochs={self.n_epochs}"
             )
-        check_number("init_scale", self.init_scale, low=0, strict=True)
-        for name in ("implicit", "day"):
-            if not isinstance(getattr(self, name), (bool, np.bool_)):
-                raise ValueError(f"{name} must be a bool, got {getattr(self, name)!r}")
-        if self.likelihood not in ("gaussian", "ordinal"):
-            raise ValueError(
-                f"likelihood must be 'gaussian' or 'ordinal', got {self.likelihood!r}"
-            )
 
     # -- training ---------------------------------------------------------------------
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
         blocks = self._blocks(train)
@@ -201,7 +174,7 @@ class BayesianFM(Recommender):
                 loss = -log_ordinal(level, y_hat, cuts)
                 self.cutpoint_draws_[max(epoch - self.burn_in, 0)] = cuts
             self._keep(max(epoch - self.burn_in, 0), blocks, state)
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
         for name, values in list(vars(self).items()):  # if the callback stopped early
             if name.endswith("_draws_") and name != "n_draws_":

@@ -7,6 +7,7 @@ Chapter: 03 Baselines (the first arguments that are checked).
 
 from __future__ import annotations
 
+import operator
 import os
 from pathlib import Path
 
@@ -20,27 +21,37 @@ __all__ = [
     "check_number",
     "check_path",
     "check_random_state",
+    "check_sizes",
 ]
 
 
-def check_number(name, value, *, low=None, high=None, strict=False, whole=False):
+def check_number(
+    name, value, *, low=None, above=None, high=None, below=None, whole=False
+):
     """Raise ``ValueError`` unless ``value`` is a finite number within the bounds.
 
-    ``strict`` excludes the bounds themselves.
+    ``low`` and ``high`` belong to the range, ``above`` and ``below`` do not.
     """
     kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    bounds = {">=": low, ">": above, "<=": high, "<": below}
+    bounds = {how: bound for how, bound in bounds.items() if bound is not None}
     good = isinstance(value, kind) and not isinstance(value, bool)
     good = good and np.isfinite(value)
-    if good and low is not None:
-        good = value > low if strict else value >= low
-    if good and high is not None:
-        good = value < high if strict else value <= high
-    if not good:
-        more, less = (">", "<") if strict else (">=", "<=")
-        bounds = "" if low is None else f" {more} {low}"
-        bounds += "" if high is None else f"{' and' if bounds else ''} {less} {high}"
+    if not good or not all(_HOLDS[how](value, b) for how, b in bounds.items()):
         noun = "a whole number" if whole else "a number"
-        raise ValueError(f"{name} must be {noun}{bounds}, got {value!r}")
+        limits = " and".join(f" {how} {bound}" for how, bound in bounds.items())
+        raise ValueError(f"{name} must be {noun}{limits}, got {value!r}")
+
+
+_HOLDS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+
+
+def check_sizes(name: str, sizes, **bounds) -> None:
+    """ValueError unless ``sizes`` is a tuple or list of whole numbers within bounds."""
+    if not isinstance(sizes, (tuple, list)):
+        raise ValueError(f"{name} must be a tuple of layer sizes, got {sizes!r}")
+    for n, size in enumerate(sizes):
+        check_number(f"{name}[{n}]", size, whole=True, **bounds)
 
 
 def check_path(path, name: str = "path") -> Path:

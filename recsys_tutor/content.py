@@ -10,6 +10,7 @@ Chapter: 05 Content-based filtering.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.checks import check_index, check_number
 from recsys_tutor.kernels import check_memory, check_squares, square_matrix_bytes
+from recsys_tutor.parameters import param
 from recsys_tutor.ranking import TopK, top_k
 
 __all__ = [
@@ -180,14 +182,6 @@ class ContentBased(Recommender):
     Profile: ``p_u = sum over i in I_u of a_ui x_i / sum of |a_ui|``. Rule:
     ``s(u, i) = p_u · x_i`` (chapter 05, eq-content-profile).
 
-    Parameters
-    ----------
-    features : (n_items, d) csr_array or array
-        Rows ``x_i``, of unit length for a cosine-like score.
-    weighting : {"count", "rating"}
-        ``a_ui = 1``, or the rating minus the user's mean, so that disliked items push
-        the profile away.
-
     Attributes
     ----------
     profiles_ : (n_users, d) csr_array
@@ -200,17 +194,16 @@ class ContentBased(Recommender):
 
     _data_attributes = ("F_",)
 
-    def __init__(self, *, features, weighting="count"):
-        self.features = features
-        self.weighting = weighting
+    features: csr_array | np.ndarray = param(
+        ..., "(n_items, d): rows ``x_i``, of unit length for a cosine-like score."
+    )
+    weighting: Literal["count", "rating"] = param(
+        "count",
+        "``a_ui = 1``, or the rating minus the user's mean, so that disliked items "
+        "push the profile away.",
+    )
 
-    def _check(self):
-        if self.weighting not in ("count", "rating"):
-            raise ValueError(
-                f"weighting must be 'count' or 'rating', got {self.weighting!r}"
-            )
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         check_squares("ratings", train.value)
         self.F_ = check_features(self.features, train.n_items)
         self.profiles_ = self._profile(train.csr)
@@ -256,13 +249,6 @@ class ContentRidge(Recommender):
     rated rows, ``w_u = F_u.T a_u`` and ``(S_uu + reg · I) a_u = e_u``: a system of size
     ``|I_u|``, however many features there are.
 
-    Parameters
-    ----------
-    features : (n_items, d) csr_array or array
-    reg : float > 0
-    reg_u, reg_i : float
-        Of the bias model.
-
     Attributes
     ----------
     X_ : (n_users, n_items) csr_array
@@ -277,18 +263,12 @@ class ContentRidge(Recommender):
     (2007) for the task; the regression is standard. Chapter 05.
     """
 
-    def __init__(self, *, features, reg=0.5, reg_u=5.0, reg_i=2.0):
-        self.features = features
-        self.reg = reg
-        self.reg_u = reg_u
-        self.reg_i = reg_i
+    features: csr_array | np.ndarray = param(..., "(n_items, d): rows ``x_i``.")
+    reg: float = param(0.5, "Penalty of the squared weights.", above=0)
+    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
+    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
 
-    def _check(self):
-        check_number("reg", self.reg, low=0, strict=True)
-        check_number("reg_u", self.reg_u, low=0)
-        check_number("reg_i", self.reg_i, low=0)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         F = check_features(self.features, train.n_items)
         check_memory(
             square_matrix_bytes(train.n_items, 2),

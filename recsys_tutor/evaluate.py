@@ -289,7 +289,7 @@ def bootstrap(
             "value out first, and say so"
         )
     check_number("n_boot", n_boot, low=1, whole=True)
-    check_number("level", level, low=0, high=1, strict=True)
+    check_number("level", level, above=0, below=1)
     check_random_state(random_state)
     rng = np.random.default_rng(random_state)
     block = max(1, 2**22 // len(values))

@@ -13,9 +13,9 @@ from scipy.sparse import block_array, csr_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions
 from recsys_tutor.implicit_mf import sample_negatives
+from recsys_tutor.parameters import param
 from recsys_tutor.training import NetworkModel, minibatches
 
 __all__ = ["LightGCN", "LightGCNNetwork", "normalized_adjacency", "propagate"]
@@ -121,16 +121,6 @@ class LightGCN(NetworkModel):
     they are propagated (chapter 15, eq-gcn-objective). Without layers it is BPR
     without item biases.
 
-    Parameters
-    ----------
-    n_factors : int
-    n_layers : int
-        Steps over the graph; 0 leaves the factors alone.
-    reg : float
-    init_scale : float
-        Standard deviation of the first factors.
-    Others: see :class:`~recsys_tutor.training.NetworkModel`; a batch is of triples.
-
     Attributes
     ----------
     P_ : (n_users, n_factors) float32
@@ -143,37 +133,15 @@ class LightGCN(NetworkModel):
     over the whole graph. Source: He, Deng, Wang, Li, Zhang and Wang (2020). Chapter 15.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=64,
-        n_layers=2,
-        reg=0.003,
-        init_scale=0.1,
-        n_epochs=100,
-        batch_size=4096,
-        learning_rate=0.01,
-        weight_decay=0.0,
-        device="cpu",
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_layers = n_layers
-        self.reg = reg
-        self.init_scale = init_scale
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
-        self.random_state = random_state
-
-    def _check(self):
-        super()._check()
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("n_layers", self.n_layers, low=0, whole=True)
-        check_number("reg", self.reg, low=0)
-        check_number("init_scale", self.init_scale, low=0, strict=True)
+    n_factors: int = param(64, "Length of the vectors.", low=1)
+    n_layers: int = param(2, "Steps over the graph; 0 leaves the factors alone.", low=0)
+    reg: float = param(
+        0.003, "Penalty of the squares of the factors in a batch.", low=0
+    )
+    init_scale: float = param(0.1, "Standard deviation of the first factors.", above=0)
+    n_epochs: int = 100
+    batch_size: int = 4096
+    learning_rate: float = 0.01
 
     def _prepare(self, train, rng):
         X = train.binarize().csr
@@ -181,8 +149,8 @@ class LightGCN(NetworkModel):
         self._pairs = X, train.user[keep], train.item[keep]
         self._graph = Graph(normalized_adjacency(train), self.device)
 
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         del self._graph, self._pairs  # torch cannot pickle its sparse matrices
 
     def _network(self, train):

@@ -8,12 +8,16 @@ Chapter: 06 Hybrid recommenders.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
+from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
 from recsys_tutor.content import check_features
 from recsys_tutor.neighbors import EASE, zero_diagonal_regression
+from recsys_tutor.parameters import param
 from recsys_tutor.ranking import mask_items
 
 __all__ = [
@@ -80,7 +84,7 @@ class _Combination(Recommender):
             if not _is_model(model):
                 raise ValueError(f"{name} must be a Recommender object, got {model!r}")
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         self.models_ = [model.clone().fit(train) for model in self._models()]
 
     def _score_users(self, users):
@@ -116,31 +120,20 @@ def _check_weights(weights, models):
 class Weighted(_Combination):
     """Weighted sum of normalised scores: ``s = sum_m w_m · z(s_m)``.
 
-    Parameters
-    ----------
-    models : sequence of unfitted Recommender
-    weights : sequence of float, optional
-        Not negative; default: all 1.
-    normalize : {"zscore", "minmax"}
-        See :func:`normalize_scores`.
-
     Notes
     -----
     Cost: that of the parts. Source: Burke (2002). Chapter 06, eq-hybrid-weighted.
     """
 
-    def __init__(self, *, models, weights=None, normalize="zscore"):
-        self.models = models
-        self.weights = weights
-        self.normalize = normalize
+    models: Sequence[Recommender] = param(..., "The parts, unfitted.")
+    weights: Sequence[float] | None = param(None, "Not negative; None: all 1.")
+    normalize: Literal["zscore", "minmax"] = param(
+        "zscore", "See :func:`normalize_scores`."
+    )
 
     def _check(self):
         super()._check()
         _check_weights(self.weights, self.models)
-        if self.normalize not in ("zscore", "minmax"):
-            raise ValueError(
-                f"normalize must be 'zscore' or 'minmax', got {self.normalize!r}"
-            )
 
     def _combine(self, parts, seen):
         weights = _check_weights(self.weights, self.models)
@@ -153,27 +146,23 @@ class RankFusion(_Combination):
 
     Ranks are taken among the items the user has not seen; seen items follow behind.
 
-    Parameters
-    ----------
-    models : sequence of unfitted Recommender
-    weights : sequence of float, optional
-    constant : float
-        Large: the lists count nearly alike in all places; small: first places decide.
-
     Notes
     -----
     Source: Cormack, Clarke and Büttcher (2009). Chapter 06, eq-hybrid-rrf.
     """
 
-    def __init__(self, *, models, weights=None, constant=60.0):
-        self.models = models
-        self.weights = weights
-        self.constant = constant
+    models: Sequence[Recommender] = param(..., "The parts, unfitted.")
+    weights: Sequence[float] | None = param(None, "Not negative; None: all 1.")
+    constant: float = param(
+        60.0,
+        "Large: the lists count nearly alike in all places; small: first places "
+        "decide.",
+        low=0,
+    )
 
     def _check(self):
         super()._check()
         _check_weights(self.weights, self.models)
-        check_number("constant", self.constant, low=0)
 
     def _combine(self, parts, seen):
         weights = _check_weights(self.weights, self.models)
@@ -185,26 +174,19 @@ class RankFusion(_Combination):
 
 
 class Switching(_Combination):
-    """One model for users with a short history, another for the rest.
+    """One model for users with a short history, another for the rest."""
 
-    Parameters
-    ----------
-    few, many : unfitted Recommender
-    threshold : int
-        Users with fewer than ``threshold`` training rows get ``few``.
-    """
-
-    def __init__(self, *, few, many, threshold=10):
-        self.few = few
-        self.many = many
-        self.threshold = threshold
+    few: Recommender = param(..., "Unfitted; for users with few rows.")
+    many: Recommender = param(..., "Unfitted; for the others.")
+    threshold: int = param(
+        10, "Users with fewer than ``threshold`` training rows get ``few``.", low=0
+    )
 
     def _models(self):
         return [self.few, self.many]
 
     def _check(self):
         self._check_pair("few", "many")
-        check_number("threshold", self.threshold, low=0, whole=True)
 
     def _combine(self, parts, seen):
         short = np.diff(seen.indptr) < self.threshold
@@ -217,24 +199,17 @@ class Cascade(_Combination):
     The ``n_candidates`` best unseen items of ``first`` come first, ordered by
     ``second``; all other items follow in the order of ``first``. The scores returned
     are minus the places in that list.
-
-    Parameters
-    ----------
-    first, second : unfitted Recommender
-    n_candidates : int
     """
 
-    def __init__(self, *, first, second, n_candidates=100):
-        self.first = first
-        self.second = second
-        self.n_candidates = n_candidates
+    first: Recommender = param(..., "Unfitted; chooses the candidates.")
+    second: Recommender = param(..., "Unfitted; ranks them.")
+    n_candidates: int = param(100, "How many the first one chooses.", low=1)
 
     def _models(self):
         return [self.first, self.second]
 
     def _check(self):
         self._check_pair("first", "second")
-        check_number("n_candidates", self.n_candidates, low=1, whole=True)
 
     def _combine(self, parts, seen):
         masked = mask_items(parts[0], seen)
@@ -252,36 +227,14 @@ class FeatureAugmented(EASE):
     The Gram matrix becomes ``X.T X + content_weight · F F.T``, the rest is
     :func:`~recsys_tutor.neighbors.ease_weights`.
 
-    Parameters
-    ----------
-    features : (n_items, d) csr_array or array
-    content_weight : float
-        0 gives EASE.
-    reg, count_weight, half_life
-        As in :class:`~recsys_tutor.neighbors.EASE`.
-
     Notes
     -----
     Source: Jeunen, Van Balen and Goethals (2020), "collective EASE". Chapter 06,
     eq-hybrid-augmented.
     """
 
-    def __init__(
-        self,
-        *,
-        features,
-        content_weight=30.0,
-        reg=300.0,
-        count_weight=2.0,
-        half_life=None,
-    ):
-        super().__init__(reg=reg, count_weight=count_weight, half_life=half_life)
-        self.features = features
-        self.content_weight = content_weight
-
-    def _check(self):
-        super()._check()
-        check_number("content_weight", self.content_weight, low=0)
+    features: csr_array | np.ndarray = param(..., "(n_items, d): rows ``x_i``.")
+    content_weight: float = param(30.0, "Of the features' rows; 0 gives EASE.", low=0)
 
     def _weights(self, X):
         F = check_features(self.features, X.shape[1])

@@ -15,7 +15,6 @@ from scipy.sparse import csr_array
 from scipy.stats.sampling import DiscreteAliasUrn
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
     check_factors,
@@ -26,6 +25,7 @@ from recsys_tutor.kernels import (
     parallel_if_long,
     solve_ridges,
 )
+from recsys_tutor.parameters import Seed, param
 
 __all__ = [
     "BPR",
@@ -111,16 +111,6 @@ class ImplicitALS(Recommender):
     of an entry is 1, here ``1 / (1 + unobserved)``; for the same ``Q`` and penalty
     their ``P`` is this one times ``1 + unobserved``, so the order of items is the same.
 
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-    unobserved : float > 0
-    reg : float
-        Penalty of a factor vector per weight it takes part in (Rendle's form).
-    init_scale : float
-        Standard deviation of the initial item factors, divided by ``sqrt(n_factors)``.
-    random_state : int, Generator or None
-
     Attributes
     ----------
     P_, Q_ : (n_users, n_factors), (n_items, n_factors) float64
@@ -131,31 +121,25 @@ class ImplicitALS(Recommender):
     Volinsky (2008); Rendle, Krichene, Zhang and Koren (2022). Chapter 09.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=16,
-        n_epochs=15,
-        unobserved=0.3,
-        reg=0.01,
-        init_scale=0.1,
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_epochs = n_epochs
-        self.unobserved = unobserved
-        self.reg = reg
-        self.init_scale = init_scale
-        self.random_state = random_state
+    n_factors: int = param(16, "Length of the vectors.", low=1)
+    n_epochs: int = param(15, "Pairs of half steps.", low=1)
+    unobserved: float = param(
+        0.3, "Weight ``w_0`` of a pair that was not observed.", above=0
+    )
+    reg: float = param(
+        0.01,
+        "Penalty of a factor vector per weight it takes part in (Rendle's form).",
+        above=0,
+    )
+    init_scale: float = param(
+        0.1,
+        "Standard deviation of the initial item factors, divided by "
+        "``sqrt(n_factors)``.",
+        above=0,
+    )
+    random_state: Seed = param(0, "Draws the initial item factors.")
 
-    def _check(self):
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("unobserved", self.unobserved, low=0, strict=True)
-        check_number("reg", self.reg, low=0, strict=True)
-        check_number("init_scale", self.init_scale, low=0, strict=True)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = np.random.default_rng(self.random_state)
         X = train.binarize().csr
         Xt = X.T.tocsr()
@@ -167,7 +151,7 @@ class ImplicitALS(Recommender):
             loss = implicit_als_objective(
                 X, self.P_, self.Q_, self.unobserved, self.reg
             )
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
 
     def _score_users(self, users):
@@ -315,16 +299,6 @@ class BPR(Recommender):
     :func:`sample_negatives`; ``history_`` records it on the epoch's own triples, after
     the epoch.
 
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-    learning_rate, reg : float
-    popular_negatives : float
-        Negatives are drawn in proportion to ``count^popular_negatives``; 0 draws all
-        items alike.
-    init_scale : float
-    random_state : int, Generator or None
-
     Attributes
     ----------
     b_ : (n_items,)
@@ -335,34 +309,22 @@ class BPR(Recommender):
     Cost O(n_epochs · n_ratings · n_factors). Source: Rendle et al. (2009). Chapter 09.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=128,
-        n_epochs=250,
-        learning_rate=0.01,
-        reg=0.03,
-        popular_negatives=0.0,
-        init_scale=0.1,
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_epochs = n_epochs
-        self.learning_rate = learning_rate
-        self.reg = reg
-        self.popular_negatives = popular_negatives
-        self.init_scale = init_scale
-        self.random_state = random_state
+    n_factors: int = param(128, "Length of the vectors.", low=1)
+    n_epochs: int = param(250, "Passes over the observed pairs.", low=1)
+    learning_rate: float = param(0.01, "Of a step.", above=0)
+    reg: float = param(0.03, "Penalty of the squares, paid at each step.", low=0)
+    popular_negatives: float = param(
+        0.0,
+        "Negatives are drawn in proportion to ``count^popular_negatives``; 0 draws all "
+        "items alike.",
+        low=0,
+    )
+    init_scale: float = param(
+        0.1, "Standard deviation of the initial factors.", above=0
+    )
+    random_state: Seed = param(0, "Draws the initial factors, orders and negatives.")
 
-    def _check(self):
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("learning_rate", self.learning_rate, low=0, strict=True)
-        check_number("reg", self.reg, low=0)
-        check_number("popular_negatives", self.popular_negatives, low=0)
-        check_number("init_scale", self.init_scale, low=0, strict=True)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = np.random.default_rng(self.random_state)
         X = train.binarize().csr
         size = self.init_scale
@@ -381,7 +343,7 @@ class BPR(Recommender):
             parameters = self.b_, self.P_, self.Q_
             bpr_epoch(*triples, *parameters, self.learning_rate, self.reg)
             loss = bpr_objective(*triples, *parameters, self.reg)
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
 
     def _score_users(self, users):

@@ -14,7 +14,6 @@ from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
     check_factors,
@@ -23,6 +22,7 @@ from recsys_tutor.kernels import (
     pair_dots,
     solve_ridges,
 )
+from recsys_tutor.parameters import Seed, param
 from recsys_tutor.svd import TruncatedSVD  # noqa: F401, part of the chapter's models
 
 __all__ = [
@@ -118,14 +118,6 @@ class BiasedMF(Recommender):
     :func:`sgd_objective`; update :func:`sgd_epoch` over the ratings in a new random
     order each epoch. ``mu`` is the mean training rating.
 
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-    learning_rate, reg : float
-    init_scale : float
-        Standard deviation of the initial factors; biases start at 0.
-    random_state : int, Generator or None
-
     Attributes
     ----------
     mu_, b_u_, b_i_ : float, (n_users,), (n_items,)
@@ -140,29 +132,16 @@ class BiasedMF(Recommender):
 
     _biased = True
 
-    def __init__(
-        self,
-        *,
-        n_factors=100,
-        n_epochs=60,
-        learning_rate=0.007,
-        reg=0.1,
-        init_scale=0.03,
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_epochs = n_epochs
-        self.learning_rate = learning_rate
-        self.reg = reg
-        self.init_scale = init_scale
-        self.random_state = random_state
-
-    def _check(self):
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("learning_rate", self.learning_rate, low=0, strict=True)
-        check_number("reg", self.reg, low=0)
-        check_number("init_scale", self.init_scale, low=0, strict=True)
+    n_factors: int = param(100, "Length of the vectors.", low=1)
+    n_epochs: int = param(60, "Passes over the ratings.", low=1)
+    learning_rate: float = param(0.007, "Of a step.", above=0)
+    reg: float = param(0.1, "Penalty of the squares, paid once per rating.", low=0)
+    init_scale: float = param(
+        0.03,
+        "Standard deviation of the initial factors; biases start at 0.",
+        above=0,
+    )
+    random_state: Seed = param(0, "Draws the initial factors and the orders.")
 
     def _start(self, train):
         check_squares("ratings", train.value)
@@ -174,7 +153,7 @@ class BiasedMF(Recommender):
         self.Q_ = rng.normal(0, size, (train.n_items, self.n_factors))
         return rng
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = self._start(train)
         u, i, r = train.user, train.item, train.value
         for _ in range(self.n_epochs):
@@ -183,7 +162,7 @@ class BiasedMF(Recommender):
             steps = self.learning_rate, self.reg, self._biased
             sgd_epoch(u, i, r, order, *parameters, *steps)
             loss = sgd_objective(u, i, r, *parameters, self.reg)
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
 
     def _predict(self, users, items):
@@ -204,32 +183,12 @@ class FunkSVD(BiasedMF):
     The plain factorization of chapter 07 and of Funk (2006). Objective and update are
     those of :class:`BiasedMF` with ``mu = b_u = b_i = 0`` throughout. ``init_scale``
     must be large enough for the products to reach the ratings.
-
-    Parameters
-    ----------
-    As :class:`BiasedMF`.
     """
 
     _biased = False
 
-    def __init__(
-        self,
-        *,
-        n_factors=20,
-        n_epochs=60,
-        learning_rate=0.007,
-        reg=0.1,
-        init_scale=0.4,
-        random_state=0,
-    ):
-        super().__init__(
-            n_factors=n_factors,
-            n_epochs=n_epochs,
-            learning_rate=learning_rate,
-            reg=reg,
-            init_scale=init_scale,
-            random_state=random_state,
-        )
+    n_factors: int = 20
+    init_scale: float = 0.4
 
 
 # -- SVD++ --------------------------------------------------------------------------
@@ -323,11 +282,6 @@ class SVDpp(BiasedMF):
     ``½ reg_y`` times the sum over ratings (u, i) of ``sum over I_u of |y_j|²``; update
     :func:`svdpp_epoch`.
 
-    Parameters
-    ----------
-    reg_y : float
-        Penalty of the ``y_j``. All other parameters: see :class:`BiasedMF`.
-
     Attributes
     ----------
     Y_ : (n_items, n_factors) float64
@@ -340,32 +294,11 @@ class SVDpp(BiasedMF):
     Chapter 08.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=100,
-        n_epochs=70,
-        learning_rate=0.005,
-        reg=0.1,
-        reg_y=0.01,
-        init_scale=0.03,
-        random_state=0,
-    ):
-        super().__init__(
-            n_factors=n_factors,
-            n_epochs=n_epochs,
-            learning_rate=learning_rate,
-            reg=reg,
-            init_scale=init_scale,
-            random_state=random_state,
-        )
-        self.reg_y = reg_y
+    n_epochs: int = 70
+    learning_rate: float = 0.005
+    reg_y: float = param(0.01, "Penalty of the ``y_j``.", low=0)
 
-    def _check(self):
-        super()._check()
-        check_number("reg_y", self.reg_y, low=0)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = self._start(train)
         self.Y_ = np.zeros_like(self.Q_)
         R = train.csr
@@ -386,7 +319,7 @@ class SVDpp(BiasedMF):
                 self.reg_y,
             )
             self.Z_ = svdpp_user_factors(R, self.P_, self.Y_)
-            if self._end_epoch(callback, self._loss(train)):
+            if self._end_epoch(self._loss(train)):
                 break
 
     @overflow_to_inf
@@ -462,16 +395,6 @@ class ExplicitALS(Recommender):
     :class:`~recsys_tutor.baselines.BiasModel`. Objective: :func:`als_objective` of the
     residual matrix; it falls with every :func:`als_half_step`, users first.
 
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-    reg : float > 0
-        Paid once per factor vector, not per rating as in :class:`BiasedMF`.
-    reg_u, reg_i : float
-        Of the bias model.
-    init_scale : float
-    random_state : int, Generator or None
-
     Attributes
     ----------
     bias_ : BiasModel
@@ -483,34 +406,21 @@ class ExplicitALS(Recommender):
     (2008), whose penalty grows with the number of ratings. Chapter 07.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=10,
-        n_epochs=20,
-        reg=12.0,
-        reg_u=5.0,
-        reg_i=2.0,
-        init_scale=0.1,
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_epochs = n_epochs
-        self.reg = reg
-        self.reg_u = reg_u
-        self.reg_i = reg_i
-        self.init_scale = init_scale
-        self.random_state = random_state
+    n_factors: int = param(10, "Length of the vectors.", low=1)
+    n_epochs: int = param(20, "Pairs of half steps.", low=1)
+    reg: float = param(
+        12.0,
+        "Paid once per factor vector, not per rating as in :class:`BiasedMF`.",
+        above=0,
+    )
+    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
+    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
+    init_scale: float = param(
+        0.1, "Standard deviation of the initial item factors.", above=0
+    )
+    random_state: Seed = param(0, "Draws the initial factors.")
 
-    def _check(self):
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("reg", self.reg, low=0, strict=True)
-        check_number("reg_u", self.reg_u, low=0)
-        check_number("reg_i", self.reg_i, low=0)
-        check_number("init_scale", self.init_scale, low=0, strict=True)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = np.random.default_rng(self.random_state)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         u, i = train.user, train.item
@@ -522,7 +432,7 @@ class ExplicitALS(Recommender):
             self.P_ = als_half_step(E, self.Q_, self.reg)
             self.Q_ = als_half_step(Et, self.P_, self.reg)
             loss = als_objective(E, self.P_, self.Q_, self.reg)
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
 
     def _predict(self, users, items):

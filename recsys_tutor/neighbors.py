@@ -9,6 +9,8 @@ Chapter: 04 Collaborative filtering.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numba import njit
 from scipy import linalg
@@ -16,9 +18,9 @@ from scipy.sparse import csc_array, csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import check_memory, square_matrix_bytes
+from recsys_tutor.parameters import param
 from recsys_tutor.similarity import (
     ROUNDING,
     asymmetric_cosine,
@@ -61,14 +63,6 @@ class ItemKNN(Recommender):
     Rule: ``s(u, i) = sum over j in I_u of S[j, i]``. Column ``i`` of ``S`` holds the
     ``n_neighbors`` most similar items of ``i``; values of ratings are ignored.
 
-    Parameters
-    ----------
-    n_neighbors : int
-    alpha : float in [0, 1]
-        Exponent of :func:`~recsys_tutor.similarity.asymmetric_cosine`.
-    shrink : float
-        Of :func:`~recsys_tutor.similarity.shrink_similarity`.
-
     Attributes
     ----------
     S_ : (n_items, n_items) float64
@@ -81,17 +75,18 @@ class ItemKNN(Recommender):
 
     _data_attributes = ("X_",)
 
-    def __init__(self, *, n_neighbors=100, alpha=0.8, shrink=5.0):
-        self.n_neighbors = n_neighbors
-        self.alpha = alpha
-        self.shrink = shrink
+    n_neighbors: int = param(100, "Most similar items that each item keeps.", low=1)
+    alpha: float = param(
+        0.8,
+        "Exponent of :func:`~recsys_tutor.similarity.asymmetric_cosine`.",
+        low=0,
+        high=1,
+    )
+    shrink: float = param(
+        5.0, "Of :func:`~recsys_tutor.similarity.shrink_similarity`.", low=0
+    )
 
-    def _check(self):
-        check_number("n_neighbors", self.n_neighbors, low=1, whole=True)
-        check_number("alpha", self.alpha, low=0, high=1)
-        check_number("shrink", self.shrink, low=0)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         n = train.n_items
         check_similarities(
             n,
@@ -134,15 +129,12 @@ class UserKNN(Recommender):
 
     _data_attributes = ("X_",)
 
-    def __init__(self, *, n_neighbors=80, shrink=0.0):
-        self.n_neighbors = n_neighbors
-        self.shrink = shrink
+    n_neighbors: int = param(80, "Most similar users that count.", low=1)
+    shrink: float = param(
+        0.0, "Of :func:`~recsys_tutor.similarity.shrink_similarity`.", low=0
+    )
 
-    def _check(self):
-        check_number("n_neighbors", self.n_neighbors, low=1, whole=True)
-        check_number("shrink", self.shrink, low=0)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         self.X_ = train.binarize().csr
 
     def _score_users(self, users):
@@ -233,17 +225,6 @@ def recency_weighted(train: Interactions, half_life: float) -> csr_array:
 class EASE(Recommender):
     """Item-kNN whose weights are learned: ``s(u, i) = sum_j x_uj B[j, i]``.
 
-    Parameters
-    ----------
-    reg : float > 0
-    count_weight : float
-        Extra penalty on the weights of an item per user it has; see
-        :func:`ease_weights`.
-    half_life : float, optional
-        Score from a history that fades (:func:`recency_weighted`); the weights are
-        learned from the plain 0/1 matrix either way. Needs times; ``score_history``,
-        which has none, does not fade.
-
     Attributes
     ----------
     B_ : (n_items, n_items) float64
@@ -252,18 +233,22 @@ class EASE(Recommender):
 
     _data_attributes = ("X_",)
 
-    def __init__(self, *, reg=300.0, count_weight=2.0, half_life=None):
-        self.reg = reg
-        self.count_weight = count_weight
-        self.half_life = half_life
+    reg: float = param(300.0, "Penalty of the squared weights.", above=0)
+    count_weight: float = param(
+        2.0,
+        "Extra penalty on the weights of an item per user it has; see "
+        ":func:`ease_weights`.",
+        low=0,
+    )
+    half_life: float | None = param(
+        None,
+        "Score from a history that fades (:func:`recency_weighted`); the weights are "
+        "learned from the plain 0/1 matrix either way. Needs times; ``score_history``, "
+        "which has none, does not fade.",
+        above=0,
+    )
 
-    def _check(self):
-        check_number("reg", self.reg, low=0, strict=True)
-        check_number("count_weight", self.count_weight, low=0)
-        if self.half_life is not None:
-            check_number("half_life", self.half_life, low=0, strict=True)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         n = train.n_items
         check_memory(
             square_matrix_bytes(n, 3),
@@ -353,22 +338,6 @@ class RatingKNN(Recommender):
     ``n_neighbors`` items ``j`` of ``I_u`` with the largest ``s_ij > 0``. By users the
     same with the roles exchanged.
 
-    Parameters
-    ----------
-    by : {"item", "user"}
-    n_neighbors : int
-    similarity : {"residual", "pearson", "adjusted", "cosine"}
-        Over shared rows, of: residuals of the bias model (cosine); ratings
-        (correlation); ratings minus the mean of each row (cosine); ratings (cosine).
-    shrink : float
-        Of :func:`~recsys_tutor.similarity.shrink_similarity`, with ``n - 1`` for ``n``,
-        as scikit-surprise.
-    center : {"bias", "mean"}
-        ``b_ui``: the bias model's prediction, or the mean of the compared item (by
-        items) or user (by users); the global mean where there is none.
-    reg_u, reg_i : float
-        Of the :class:`~recsys_tutor.baselines.BiasModel` behind "residual" and "bias".
-
     Attributes
     ----------
     S_ : (n_items, n_items) or (n_users, n_users) float64
@@ -382,41 +351,28 @@ class RatingKNN(Recommender):
     Herlocker et al. (1999); Koren (2010), equation 3. Chapter 04.
     """
 
-    def __init__(
-        self,
-        *,
-        by="item",
-        n_neighbors=50,
-        similarity="residual",
-        shrink=2500.0,
-        center="bias",
-        reg_u=5.0,
-        reg_i=2.0,
-    ):
-        self.by = by
-        self.n_neighbors = n_neighbors
-        self.similarity = similarity
-        self.shrink = shrink
-        self.center = center
-        self.reg_u = reg_u
-        self.reg_i = reg_i
+    by: Literal["item", "user"] = param("item", "What is compared.")
+    n_neighbors: int = param(50, "Most similar items or users that count.", low=1)
+    similarity: Literal["residual", "pearson", "adjusted", "cosine"] = param(
+        "residual",
+        "Over shared rows, of: residuals of the bias model (cosine); ratings "
+        "(correlation); ratings minus the mean of each row (cosine); ratings (cosine).",
+    )
+    shrink: float = param(
+        2500.0,
+        "Of :func:`~recsys_tutor.similarity.shrink_similarity`, with ``n - 1`` for "
+        "``n``, as scikit-surprise.",
+        low=0,
+    )
+    center: Literal["bias", "mean"] = param(
+        "bias",
+        "``b_ui``: the bias model's prediction, or the mean of the compared item (by "
+        "items) or user (by users); the global mean where there is none.",
+    )
+    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
+    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
 
-    def _check(self):
-        choices = {
-            "by": ("item", "user"),
-            "similarity": _SIMILARITIES,
-            "center": ("bias", "mean"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name} must be one of {allowed}, got {getattr(self, name)!r}"
-                )
-        check_number("n_neighbors", self.n_neighbors, low=1, whole=True)
-        for name in ("shrink", "reg_u", "reg_i"):
-            check_number(name, getattr(self, name), low=0)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         n = train.n_items if self.by == "item" else train.n_users
         other = "by='item'" if self.by == "user" else "by='user'"
         rows = "users" if self.by == "user" else "items"

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.checks import check_number
 from recsys_tutor.implicit_mf import sample_negatives
 from recsys_tutor.kernels import check_squares
+from recsys_tutor.parameters import Sizes, param
 from recsys_tutor.training import NetworkModel, minibatches
 
 __all__ = ["DotModel", "DotNetwork", "NeuMF", "NeuMFNetwork", "PairClassifier", "mlp"]
@@ -53,44 +53,18 @@ class DotModel(NetworkModel):
     Rule: ``r_hat[u, i] = mu + b_u + b_i + p_u · q_i``; objective: mean squared error of
     the training ratings, with Adam's weight decay as the penalty.
 
-    Parameters
-    ----------
-    n_factors : int
-    init_scale : float
-        Standard deviation of the first embeddings.
-    Others: see :class:`~recsys_tutor.training.NetworkModel`.
-
     Notes
     -----
     Cost O(n_epochs · (n_ratings f + n_batches · (n_users + n_items) f)): Adam moves
     every row of a table at every step. Chapter 12.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=32,
-        n_epochs=25,
-        batch_size=512,
-        learning_rate=0.002,
-        weight_decay=3e-4,
-        init_scale=0.05,
-        device="cpu",
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.init_scale = init_scale
-        self.device = device
-        self.random_state = random_state
-
-    def _check(self):
-        super()._check()
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("init_scale", self.init_scale, low=0, strict=True)
+    n_factors: int = param(32, "Length of the vectors.", low=1)
+    init_scale: float = param(
+        0.05, "Standard deviation of the first embeddings.", above=0
+    )
+    n_epochs: int = 25
+    weight_decay: float = 3e-4
 
     def _network(self, train):
         check_squares("ratings", train.value)
@@ -127,12 +101,10 @@ class PairClassifier(NetworkModel):
     ``_network``, whose ``forward(user, item)`` takes index tensors.
     """
 
-    def _check(self):
-        super()._check()
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_sizes("hidden", self.hidden)
-        check_number("n_negatives", self.n_negatives, low=1, whole=True)
-        check_dropout(self.dropout)
+    n_factors: int = param(32, "Length of the embeddings that are multiplied.", low=1)
+    hidden: Sizes = param((), "Sizes of the perceptron's layers; ``()``: none.", low=1)
+    n_negatives: int = param(4, "Items drawn for each pair.", low=1)
+    dropout: float = param(0.0, "After each hidden layer.", low=0, below=1)
 
     def _prepare(self, train, rng):
         self._X = train.binarize().csr
@@ -185,48 +157,21 @@ class NeuMF(PairClassifier):
 
     Rule: the logit of :class:`NeuMFNetwork`; objective: :class:`PairClassifier`'s.
 
-    Parameters
-    ----------
-    n_factors : int
-        Of the dot-product branch.
-    hidden : tuple of int
-        Sizes of the perceptron: its input (two embeddings of half of it), then each
-        layer's output. ``()`` leaves it out.
-    n_negatives : int
-    dropout : float in [0, 1)
-        After each hidden layer.
-    Others: see :class:`~recsys_tutor.training.NetworkModel`.
-
     Notes
     -----
     Cost of an epoch O((1 + n_negatives) · n_ratings · parameters of the perceptron).
     Source: He et al. (2017), without their pre-training. Chapter 12.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=32,
-        hidden=(64, 32, 16),
-        n_negatives=4,
-        dropout=0.0,
-        n_epochs=10,
-        batch_size=1024,
-        learning_rate=0.001,
-        weight_decay=0.0,
-        device="cpu",
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.hidden = hidden
-        self.n_negatives = n_negatives
-        self.dropout = dropout
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
-        self.random_state = random_state
+    hidden: Sizes = param(
+        (64, 32, 16),
+        "Sizes of the perceptron: its input (two embeddings of half of it), then each "
+        "layer's output. ``()`` leaves it out.",
+        low=1,
+    )
+    n_epochs: int = 10
+    batch_size: int = 1024
+    learning_rate: float = 0.001
 
     def _check(self):
         super()._check()
@@ -256,18 +201,3 @@ def _score_pairs(model, users, rows: int = 64) -> np.ndarray:
         scores = model.network_(*pairs).reshape(len(part), -1)
         out[start : start + rows] = scores.cpu().numpy()
     return out
-
-
-def check_sizes(name: str, sizes) -> None:
-    """ValueError unless ``sizes`` is a tuple or list of positive whole numbers."""
-    if not isinstance(sizes, (tuple, list)):
-        raise ValueError(f"{name} must be a tuple of layer sizes, got {sizes!r}")
-    for n, size in enumerate(sizes):
-        check_number(f"{name}[{n}]", size, low=1, whole=True)
-
-
-def check_dropout(dropout, name: str = "dropout") -> None:
-    """ValueError unless ``dropout`` is a share of at least 0 and less than 1."""
-    check_number(name, dropout, low=0, high=1)
-    if dropout == 1:
-        raise ValueError(f"{name} must be less than 1, got {dropout}: nothing is left")

@@ -15,8 +15,8 @@ from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import SUMS_IN_ANY_ORDER, check_factors, pair_dots
+from recsys_tutor.parameters import Seed, param
 
 __all__ = [
     "GaussianPLSA",
@@ -147,14 +147,6 @@ class PLSA(Recommender):
     Rule: ``s(u, i) = p(i | u) = sum_z a_uz b_iz``; objective :func:`free_energy`, which
     never rises under :func:`em_step`. Values of the ratings are ignored: 0/1.
 
-    Parameters
-    ----------
-    n_topics, n_epochs : int
-    beta : float in (0, 1]
-        Inverse temperature of the E-step (Hofmann's tempered EM); 1 is plain EM.
-    random_state : int, Generator or None
-        The start: rows of ``A`` and columns of ``B`` uniform on the simplex.
-
     Attributes
     ----------
     A_ : (n_users, n_topics) float64, ``p(z | u)``
@@ -165,19 +157,20 @@ class PLSA(Recommender):
     Cost O(n_epochs · n_ratings · n_topics). Sources: Hofmann (1999, 2004). Chapter 11.
     """
 
-    def __init__(self, *, n_topics=32, n_epochs=400, beta=0.8, random_state=0):
-        self.n_topics = n_topics
-        self.n_epochs = n_epochs
-        self.beta = beta
-        self.random_state = random_state
+    n_topics: int = param(32, "``K``.", low=1)
+    n_epochs: int = param(400, "Steps of EM.", low=1)
+    beta: float = param(
+        0.8,
+        "Inverse temperature of the E-step (Hofmann's tempered EM); 1 is plain EM.",
+        above=0,
+        high=1,
+    )
+    random_state: Seed = param(
+        0,
+        "Draws the start: rows of ``A`` and columns of ``B``, uniform on the simplex.",
+    )
 
-    def _check(self):
-        check_number("n_topics", self.n_topics, low=1, whole=True)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("beta", self.beta, low=0, strict=True)
-        check_number("beta", self.beta, high=1)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = np.random.default_rng(self.random_state)
         X = train.binarize().csr
         ones = np.ones(self.n_topics)
@@ -187,7 +180,7 @@ class PLSA(Recommender):
         for _ in range(self.n_epochs):
             self.A_, self.B_ = em_step(X, self.A_, self.B_, self.beta)
             loss = free_energy(X, self.A_, self.B_, self.beta)
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
 
     def _score_users(self, users):
@@ -280,20 +273,6 @@ class GaussianPLSA(Recommender):
     :class:`~recsys_tutor.baselines.BiasModel`. Objective: minus the penalised
     log-likelihood of :func:`gaussian_em_step`, which never rises.
 
-    Parameters
-    ----------
-    n_topics, n_epochs : int
-    shrink : float
-        Ratings' worth of belief that a topic's deviation for an item is 0.
-    smoothing : float
-        Added to each expected count of a user's topics.
-    reg_u, reg_i : float
-        Of the bias model.
-    init_scale : float
-        Standard deviation of the first ``m_iz``. Topics that start alike, ``A`` and
-        ``M`` both, stay alike; here the rows of ``A`` start at random.
-    random_state : int, Generator or None
-
     Attributes
     ----------
     bias_ : BiasModel
@@ -308,37 +287,27 @@ class GaussianPLSA(Recommender):
     removes biases. Chapter 11.
     """
 
-    def __init__(
-        self,
-        *,
-        n_topics=10,
-        n_epochs=200,
-        shrink=15.0,
-        smoothing=0.3,
-        reg_u=5.0,
-        reg_i=2.0,
-        init_scale=0.3,
-        random_state=0,
-    ):
-        self.n_topics = n_topics
-        self.n_epochs = n_epochs
-        self.shrink = shrink
-        self.smoothing = smoothing
-        self.reg_u = reg_u
-        self.reg_i = reg_i
-        self.init_scale = init_scale
-        self.random_state = random_state
+    n_topics: int = param(10, "``K``.", low=1)
+    n_epochs: int = param(200, "Steps of EM.", low=1)
+    shrink: float = param(
+        15.0,
+        "Ratings' worth of belief that a topic's deviation for an item is 0.",
+        low=0,
+    )
+    smoothing: float = param(
+        0.3, "Added to each expected count of a user's topics.", low=0
+    )
+    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
+    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
+    init_scale: float = param(
+        0.3,
+        "Standard deviation of the first ``m_iz``. Topics that start alike, ``A`` and "
+        "``M`` both, stay alike; here the rows of ``A`` start at random.",
+        above=0,
+    )
+    random_state: Seed = param(0, "Draws the start.")
 
-    def _check(self):
-        check_number("n_topics", self.n_topics, low=1, whole=True)
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("shrink", self.shrink, low=0)
-        check_number("smoothing", self.smoothing, low=0)
-        check_number("reg_u", self.reg_u, low=0)
-        check_number("reg_i", self.reg_i, low=0)
-        check_number("init_scale", self.init_scale, low=0, strict=True)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = np.random.default_rng(self.random_state)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         u, i = train.user, train.item
@@ -351,7 +320,7 @@ class GaussianPLSA(Recommender):
             self.A_, self.M_, self.variance_, objective = gaussian_em_step(
                 u, i, value, self.A_, self.M_, self.variance_, **penalty
             )
-            if self._end_epoch(callback, -objective):
+            if self._end_epoch(-objective):
                 break
 
     def _predict(self, users, items):

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.checks import check_number
-from recsys_tutor.neural import check_dropout
+from recsys_tutor.parameters import param
 from recsys_tutor.training import NetworkModel, minibatches
 from recsys_tutor.transitions import ordered
 
@@ -156,14 +155,18 @@ class SequenceModel(NetworkModel):
     a batch's mean over its positions by its number of pieces (:func:`windows`).
     """
 
-    _data_attributes = ("sequences_", "lengths_")
+    n_factors: int = param(64, "Of items and hidden states.", low=1)
+    max_length: int = param(
+        50, "Steps it is trained over, and last items it reads.", low=1
+    )
+    n_negatives: int = param(
+        0, "Items drawn per position; 0: cross-entropy over all items.", low=0
+    )
+    dropout: float = param(0.5, "Of embeddings and states.", low=0, below=1)
+    n_epochs: int = 40
+    batch_size: int = 64
 
-    def _check(self):
-        super()._check()
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_number("max_length", self.max_length, low=1, whole=True)
-        check_number("n_negatives", self.n_negatives, low=0, whole=True)
-        check_dropout(self.dropout)
+    _data_attributes = ("sequences_", "lengths_")
 
     def _prepare(self, train, rng):
         user, item = ordered(train)
@@ -213,47 +216,13 @@ class SequenceModel(NetworkModel):
 class GRU4Rec(SequenceModel):
     """A gated recurrent unit reads the user's items in order.
 
-    Parameters
-    ----------
-    n_factors : int
-        Of items and hidden states.
-    max_length : int
-        Steps it is trained over, and last items it reads.
-    n_negatives : int
-        0: cross-entropy over all items.
-    dropout : float in [0, 1)
-    Others: see :class:`~recsys_tutor.training.NetworkModel`.
-
     Notes
     -----
     Cost of an epoch O(n_ratings · f · (f + n_items)). Sources: Hidasi et al. (2016);
     the loss over all items from Hidasi and Karatzoglou (2018). Chapter 14.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=64,
-        max_length=50,
-        n_negatives=0,
-        dropout=0.5,
-        n_epochs=40,
-        batch_size=64,
-        learning_rate=0.005,
-        weight_decay=0.0,
-        device="cpu",
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.max_length = max_length
-        self.n_negatives = n_negatives
-        self.dropout = dropout
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
-        self.random_state = random_state
+    learning_rate: float = 0.005
 
     def _network(self, train):
         return GRUNetwork(train.n_items, self.n_factors, self.dropout)
@@ -262,52 +231,20 @@ class GRU4Rec(SequenceModel):
 class SASRec(SequenceModel):
     """Self-attention reads the user's items, each position looking back.
 
-    Parameters
-    ----------
-    n_factors : int
-        A multiple of ``n_heads``.
-    n_blocks, n_heads : int
-    Others: see :class:`GRU4Rec`.
-
     Notes
     -----
     Cost of an epoch O(n_ratings · f · (f + max_length + n_items)). Source: Kang and
     McAuley (2018), who use ``n_negatives=1``. Chapter 14.
     """
 
-    def __init__(
-        self,
-        *,
-        n_factors=64,
-        n_blocks=2,
-        n_heads=1,
-        max_length=50,
-        n_negatives=0,
-        dropout=0.3,
-        n_epochs=40,
-        batch_size=64,
-        learning_rate=0.002,
-        weight_decay=0.0,
-        device="cpu",
-        random_state=0,
-    ):
-        self.n_factors = n_factors
-        self.n_blocks = n_blocks
-        self.n_heads = n_heads
-        self.max_length = max_length
-        self.n_negatives = n_negatives
-        self.dropout = dropout
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
-        self.random_state = random_state
+    n_blocks: int = param(2, "Attention and perceptron, one after the other.", low=1)
+    n_heads: int = param(
+        1, "Attentions side by side; ``n_factors`` is a multiple of it.", low=1
+    )
+    dropout: float = 0.3
 
     def _check(self):
         super()._check()
-        check_number("n_blocks", self.n_blocks, low=1, whole=True)
-        check_number("n_heads", self.n_heads, low=1, whole=True)
         if self.n_factors % self.n_heads:
             raise ValueError(
                 f"n_factors must be a multiple of n_heads, got {self.n_factors} and "

@@ -157,7 +157,7 @@ def global_time(
     ``cut`` is a number on the clock of ``data.time`` (seconds, usually).
     """
     check_data("global_time", data)
-    check_number("ratio", ratio, low=0, high=1, strict=True)
+    check_number("ratio", ratio, above=0, below=1)
     if cut is not None:
         check_number("cut", cut)
     order = data.chronological()
@@ -232,7 +232,7 @@ def new_users(
 
 
 def _stratified(data, group, n_groups, ratio, random_state) -> Split:
-    check_number("ratio", ratio, low=0, high=1, strict=True)
+    check_number("ratio", ratio, above=0, below=1)
     check_seed(random_state)
     key = np.random.RandomState(random_state).rand(len(data))
     n_train = np.round(ratio * np.bincount(group, minlength=n_groups))
@@ -250,7 +250,7 @@ def _place_in_group(group, key) -> np.ndarray:
 
 
 def _choose(index, fraction, random_state, noun) -> np.ndarray:
-    check_number("fraction", fraction, low=0, high=1, strict=True)
+    check_number("fraction", fraction, above=0, below=1)
     check_seed(random_state)
     present = np.unique(index)
     n = round(fraction * len(present))

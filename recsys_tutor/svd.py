@@ -5,13 +5,15 @@ Chapter: 07 Matrix factorization.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import check_squares, pair_dots, unit_scale
+from recsys_tutor.parameters import param
 
 __all__ = ["TruncatedSVD"]
 
@@ -22,14 +24,6 @@ class TruncatedSVD(Recommender):
     Rule: ``r_hat = (fill + U S V.T)[u, i]`` with the truncated SVD of ``R - fill`` on
     the rated cells and 0 elsewhere. By Eckart and Young it minimises the Frobenius
     distance to that **filled** matrix, holes included (chapter 07, eq-mf-eckart-young).
-
-    Parameters
-    ----------
-    n_factors : int
-        Less than the number of users and of items.
-    fill : {"zero", "mean"}
-        What a hole is taken for: 0, or the item's mean rating (the global mean for an
-        item without ratings).
 
     Attributes
     ----------
@@ -45,16 +39,14 @@ class TruncatedSVD(Recommender):
     PureSVD by Cremonesi, Koren and Turrin (2010), and a useless predictor of ratings.
     """
 
-    def __init__(self, *, n_factors=12, fill="zero"):
-        self.n_factors = n_factors
-        self.fill = fill
+    n_factors: int = param(12, "Less than the number of users and of items.", low=1)
+    fill: Literal["zero", "mean"] = param(
+        "zero",
+        "What a hole is taken for: 0, or the item's mean rating (the global mean for "
+        "an item without ratings).",
+    )
 
-    def _check(self):
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        if self.fill not in ("zero", "mean"):
-            raise ValueError(f"fill must be 'zero' or 'mean', got {self.fill!r}")
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         if self.n_factors >= min(train.shape):
             raise ValueError(
                 "n_factors must be less than the number of users and of items, "

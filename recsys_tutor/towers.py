@@ -5,6 +5,8 @@ Chapter: 13 Features and two towers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from scipy.sparse import csr_array, eye_array
@@ -12,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recsys_tutor.bayesian import check_features
-from recsys_tutor.checks import check_number
-from recsys_tutor.neural import PairClassifier, check_dropout, check_sizes, mlp
+from recsys_tutor.neural import PairClassifier, mlp
+from recsys_tutor.parameters import Sizes, param
 from recsys_tutor.training import NetworkModel, minibatches
 
 __all__ = [
@@ -24,6 +26,9 @@ __all__ = [
     "TwoTowerNetwork",
     "in_batch_softmax",
 ]
+
+
+FIELDS = "Fields beside the id, as :func:`~recsys_tutor.bayesian.side_features` makes."
 
 
 class FieldEmbedding(nn.Module):
@@ -117,51 +122,20 @@ class DeepFM(PairClassifier):
     :class:`~recsys_tutor.neural.PairClassifier`'s. ``hidden=()`` is the factorization
     machine alone.
 
-    Parameters
-    ----------
-    user_features, item_features : None or sequence of sparse matrices
-        Fields beside the ids, as :func:`~recsys_tutor.bayesian.side_features` makes.
-    n_factors : int
-    hidden : tuple of int
-        Outputs of the perceptron's layers.
-    n_negatives : int
-    dropout : float in [0, 1)
-    Others: see :class:`~recsys_tutor.training.NetworkModel`.
-
     Notes
     -----
     Cost of an epoch O((1 + n_negatives) · n_ratings · (features · f + perceptron)).
     Sources: Rendle (2010); Guo et al. (2017). Chapter 13.
     """
 
-    def __init__(
-        self,
-        *,
-        user_features=None,
-        item_features=None,
-        n_factors=16,
-        hidden=(64, 32),
-        n_negatives=4,
-        dropout=0.2,
-        n_epochs=12,
-        batch_size=2048,
-        learning_rate=0.002,
-        weight_decay=1e-6,
-        device="cpu",
-        random_state=0,
-    ):
-        self.user_features = user_features
-        self.item_features = item_features
-        self.n_factors = n_factors
-        self.hidden = hidden
-        self.n_negatives = n_negatives
-        self.dropout = dropout
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
-        self.random_state = random_state
+    user_features: Sequence[csr_array] | None = param(None, FIELDS)
+    item_features: Sequence[csr_array] | None = param(None, FIELDS)
+    n_factors: int = 16
+    hidden: Sizes = (64, 32)
+    dropout: float = 0.2
+    n_epochs: int = 12
+    batch_size: int = 2048
+    weight_decay: float = 1e-6
 
     def _network(self, train):
         return DeepFMNetwork(
@@ -239,20 +213,6 @@ class TwoTower(NetworkModel):
     Rule: ``s(u, i) = u_u · v_i`` with the towers' outputs; objective:
     :func:`in_batch_softmax` of the training pairs.
 
-    Parameters
-    ----------
-    user_features, item_features : None or sequence of sparse matrices
-    user_ids, item_ids : bool
-        Whether the id is a field, too. Without ``item_ids`` an item never seen in
-        training is scored as well as any other with its features.
-    log_q : bool
-        Correct for the popularity of the batch's items.
-    width, n_factors : int
-        Of a field's embedding, of the towers' outputs.
-    hidden : tuple of int
-    dropout : float in [0, 1)
-    Others: see :class:`~recsys_tutor.training.NetworkModel`.
-
     Attributes
     ----------
     U_, V_ : (n_users, n_factors), (n_items, n_factors) float32
@@ -264,50 +224,21 @@ class TwoTower(NetworkModel):
     and Sargin (2016); Yi et al. (2019) for the correction. Chapter 13.
     """
 
-    def __init__(
-        self,
-        *,
-        user_features=None,
-        item_features=None,
-        user_ids=True,
-        item_ids=True,
-        log_q=True,
-        width=32,
-        n_factors=32,
-        hidden=(64,),
-        dropout=0.0,
-        n_epochs=16,
-        batch_size=512,
-        learning_rate=0.002,
-        weight_decay=1e-5,
-        device="cpu",
-        random_state=0,
-    ):
-        self.user_features = user_features
-        self.item_features = item_features
-        self.user_ids = user_ids
-        self.item_ids = item_ids
-        self.log_q = log_q
-        self.width = width
-        self.n_factors = n_factors
-        self.hidden = hidden
-        self.dropout = dropout
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.device = device
-        self.random_state = random_state
-
-    def _check(self):
-        super()._check()
-        for name in ("user_ids", "item_ids", "log_q"):
-            if not isinstance(getattr(self, name), (bool, np.bool_)):
-                raise ValueError(f"{name} must be a bool, got {getattr(self, name)!r}")
-        check_number("width", self.width, low=1, whole=True)
-        check_number("n_factors", self.n_factors, low=1, whole=True)
-        check_sizes("hidden", self.hidden)
-        check_dropout(self.dropout)
+    user_features: Sequence[csr_array] | None = param(None, FIELDS)
+    item_features: Sequence[csr_array] | None = param(None, FIELDS)
+    user_ids: bool = param(True, "Whether the user's id is a field, too.")
+    item_ids: bool = param(
+        True,
+        "Whether the item's id is a field, too. Without it an item never seen in "
+        "training is scored as well as any other with its features.",
+    )
+    log_q: bool = param(True, "Correct for the popularity of the batch's items.")
+    width: int = param(32, "Of a field's embedding.", low=1)
+    n_factors: int = param(32, "Of the towers' outputs.", low=1)
+    hidden: Sizes = param((64,), "Sizes of a tower's hidden layers.", low=1)
+    dropout: float = param(0.0, "After each hidden layer.", low=0, below=1)
+    n_epochs: int = 16
+    weight_decay: float = 1e-5
 
     def _network(self, train):
         n, m = train.shape

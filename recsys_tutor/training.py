@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
 from recsys_tutor.kernels import in_forked_process
+from recsys_tutor.parameters import Seed, param
 
 __all__ = [
     "Draws",
@@ -219,20 +219,6 @@ class NetworkModel(Recommender):
     in ``_prepare(train, rng)``, and store what serving needs in ``_after_epoch(train,
     network)``, which gets the network in training.
 
-    Parameters
-    ----------
-    n_epochs, batch_size : int
-    learning_rate : float
-        Of Adam.
-    weight_decay : float
-        Adam's: ``weight_decay · parameter`` is added to the gradient at each step.
-    device : str
-        ``"cpu"`` or, where torch finds one, ``"cuda"``.
-    random_state : int, Generator or None
-        Batches are drawn by numpy, initial values and dropout by torch from one seed
-        of it (:class:`Draws`); no global generator is touched, so that fits in several
-        threads repeat.
-
     Attributes
     ----------
     network_ : nn.Module, in evaluation mode after the fit
@@ -243,14 +229,26 @@ class NetworkModel(Recommender):
     float32.
     """
 
+    n_epochs: int = param(20, "Passes over the training data.", low=1)
+    batch_size: int = param(512, "Examples of a step.", low=1)
+    learning_rate: float = param(0.002, "Of Adam.", above=0)
+    weight_decay: float = param(
+        0.0,
+        "Adam's: ``weight_decay · parameter`` is added to the gradient at each step.",
+        low=0,
+    )
+    device: str = param("cpu", '``"cpu"`` or, where torch finds one, ``"cuda"``.')
+    random_state: Seed = param(
+        0,
+        "Batches are drawn by numpy, initial values and dropout by torch from one seed "
+        "of it (:class:`Draws`); no global generator is touched, so that fits in "
+        "several threads repeat.",
+    )
+
     def _check(self):
-        check_number("n_epochs", self.n_epochs, low=1, whole=True)
-        check_number("batch_size", self.batch_size, low=1, whole=True)
-        check_number("learning_rate", self.learning_rate, low=0, strict=True)
-        check_number("weight_decay", self.weight_decay, low=0)
         check_device(self.device)
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         device = check_device(self.device)
         rng = np.random.default_rng(self.random_state)
         draws = Draws(int(rng.integers(2**31)))
@@ -273,7 +271,7 @@ class NetworkModel(Recommender):
             mean = train_epoch(network, batches, loss, optimizer)
             with torch.no_grad():
                 self._after_epoch(train, network)
-            if self._end_epoch(callback, mean):
+            if self._end_epoch(mean):
                 break
 
     def _tensors(self, arrays) -> tuple[Tensor, ...]:

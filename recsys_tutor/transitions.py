@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions
+from recsys_tutor.parameters import param
 
 __all__ = ["Transitions", "ordered", "recency_weights", "transition_counts"]
 
@@ -63,19 +63,6 @@ class Transitions(Recommender):
     training but counting. ``window=1, recency=0, backward=0, damping=0`` is the
     first-order Markov chain: the share of ``i``'s transitions that went to ``j``.
 
-    Parameters
-    ----------
-    window : int
-        Steps apart that still count.
-    decay : float in (0, 1]
-        Per step of distance.
-    recency : float in [0, 1]
-        Per step of age of the user's items; 0 looks at the last item only.
-    backward : float >= 0
-        Weight of the transitions against the order: 1 forgets the direction.
-    damping : float >= 0
-        Holds popular targets back.
-
     Attributes
     ----------
     T_ : (n_items, n_items) csr_array
@@ -89,22 +76,22 @@ class Transitions(Recommender):
 
     _data_attributes = ("W_",)
 
-    def __init__(self, *, window=20, decay=0.9, recency=0.8, backward=0.5, damping=0.3):
-        self.window = window
-        self.decay = decay
-        self.recency = recency
-        self.backward = backward
-        self.damping = damping
+    window: int = param(20, "Steps apart that still count.", low=1)
+    decay: float = param(0.9, "Per step of distance.", above=0, high=1)
+    recency: float = param(
+        0.8,
+        "Per step of age of the user's items; 0 looks at the last item only.",
+        low=0,
+        high=1,
+    )
+    backward: float = param(
+        0.5,
+        "Weight of the transitions against the order: 1 forgets the direction.",
+        low=0,
+    )
+    damping: float = param(0.3, "Holds popular targets back.", low=0)
 
-    def _check(self):
-        check_number("window", self.window, low=1, whole=True)
-        check_number("decay", self.decay, low=0, strict=True)
-        check_number("decay", self.decay, high=1)
-        check_number("recency", self.recency, low=0, high=1)
-        check_number("backward", self.backward, low=0)
-        check_number("damping", self.damping, low=0)
-
-    def _fit(self, train, callback):
+    def _fit(self, train):
         user, item = ordered(train)
         C = transition_counts(
             user, item, train.n_items, window=self.window, decay=self.decay

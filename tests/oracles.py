@@ -127,7 +127,7 @@ class LiteralEASE(Recommender):
     def __init__(self, *, reg=300.0):
         self.reg = reg
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         X = (train.csr.toarray() > 0).astype(float)
         G = X.T @ X
         G[np.diag_indices(len(G))] += self.reg

@@ -10,9 +10,9 @@ from scipy import stats
 from scipy.sparse import csr_array, hstack
 
 from recsys_tutor import bayesian, splits
-from recsys_tutor.base import EarlyStopping
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.bayesian import BayesianFM, side_features
+from recsys_tutor.callbacks import EarlyStopping
 from recsys_tutor.data import Interactions
 from recsys_tutor.evaluate import evaluate_ratings
 from recsys_tutor.gibbs import block_values, sample_cutpoints, sample_latent

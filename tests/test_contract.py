@@ -27,14 +27,10 @@ from scipy.sparse import coo_array, csc_array, csr_array
 
 from recsys_tutor import ranking, saving
 from recsys_tutor.autoencoders import MultVAE
-from recsys_tutor.base import (
-    FitDiverged,
-    NotFittedError,
-    Recommender,
-    check_number,
-)
+from recsys_tutor.base import FitDiverged, NotFittedError, Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
+from recsys_tutor.checks import check_number
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Interactions
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
@@ -1489,8 +1485,8 @@ class Stop(BaseException):
 def an_interrupted_fit_leaves_nothing(case):
     fit = type(case.model)._fit
 
-    def half(self, train, callback):
-        fit(self, train, callback)
+    def half(self, train):
+        fit(self, train)
         raise Stop
 
     model = case.fit()
@@ -1615,7 +1611,7 @@ class Good(Recommender):
         check_number("shift", self.shift)
         check_number("n_epochs", self.n_epochs, low=1, whole=True)
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         rng = np.random.default_rng(self.random_state)
         # liked minus disliked; the unrated count as neither
         self.X_ = self._signs(train.csr).toarray()
@@ -1625,7 +1621,7 @@ class Good(Recommender):
             with np.errstate(over="ignore"):
                 self.B_ = self.B_ / 2 + self.weight_ * (self.X_.T @ self.X_)
                 loss = self.shift * self.shift + 1 / (1 + len(self.history_))
-            if self._end_epoch(callback, loss):
+            if self._end_epoch(loss):
                 break
 
     def _signs(self, X):
@@ -1676,10 +1672,10 @@ class WithFeatures(Good):
         self.extra = extra
         super().__init__(shift=shift, n_epochs=n_epochs, random_state=random_state)
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         if len(self.extra) != train.n_items:
             raise ValueError(f"extra has {len(self.extra)} rows, not {train.n_items}")
-        super()._fit(train, callback)
+        super()._fit(train)
 
     def _score_users(self, users):
         return super()._score_users(users) + self.extra
@@ -1720,8 +1716,8 @@ class DerivesAttributes(Good):
 
 
 class ChangesItsArguments(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         self.shift = self.shift + 1
 
 
@@ -1754,28 +1750,28 @@ MEMORY = weakref.WeakKeyDictionary()  # what outlives a fit, per model
 class Continues(Good):
     """The second fit starts from the first one's result."""
 
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         self.B_ = self.B_ + MEMORY.get(self, 0)
         MEMORY[self] = self.B_ if self.B_.shape == (7, 7) else 0
 
 
 class CrashesOnNewShape(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         MEMORY[self] = MEMORY.get(self, np.zeros(train.shape)) + self.X_
 
 
 class LeavesRemains(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         if MEMORY.setdefault(self, train.n_users) == 11:
             self.remains = 1
 
 
 class WritesToItsInput(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         train.csr.data[0] += 1
 
 
@@ -1845,8 +1841,8 @@ class LastUserForMinusOne(Good):
 
 
 class ForgetsIds(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         ids = np.arange(train.n_users)
         self.train_ = Interactions(
             user=train.user,
@@ -1869,21 +1865,21 @@ class DividesByTheCount(Good):
 
 
 class UsesTheGlobalGenerator(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         np.random.random()  # noqa: NPY002
 
 
 class SeedsTheGlobalGenerator(Good):
-    def _fit(self, train, callback):
+    def _fit(self, train):
         np.random.seed(0)  # noqa: NPY002
-        super()._fit(train, callback)
+        super()._fit(train)
 
 
 class IgnoresItsGenerator(Good):
-    def _fit(self, train, callback):
+    def _fit(self, train):
         kept, self.random_state = self.random_state, 0
-        super()._fit(train, callback)
+        super()._fit(train)
         self.random_state = kept
 
 
@@ -1894,8 +1890,8 @@ class DrawsWhenScoring(Good):
 
 
 class Unpicklable(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         self.hook_ = lambda: None
 
 
@@ -1925,33 +1921,35 @@ class IgnoresAParameter(Good):
 
 
 class NeverCallsBack(Good):
-    def _end_epoch(self, callback, loss, **logs):
-        return super()._end_epoch(None, loss, **logs)
+    def _end_epoch(self, loss, **logs):
+        self._callback = None
+        return super()._end_epoch(loss, **logs)
 
 
 class NeverStops(Good):
-    def _end_epoch(self, callback, loss, **logs):
-        super()._end_epoch(callback, loss, **logs)
+    def _end_epoch(self, loss, **logs):
+        super()._end_epoch(loss, **logs)
         return False
 
 
 class StopsOnTruthy(Good):
-    def _end_epoch(self, callback, loss, **logs):
-        super()._end_epoch(None, loss, **logs)
-        last = self.history_[-1]
+    def _end_epoch(self, loss, **logs):
+        callback, self._callback = self._callback, None
+        super()._end_epoch(loss, **logs)
+        last, self._callback = self.history_[-1], callback
         return bool(callback and callback(self, last["epoch"], last))
 
 
 class KeepsNoHistory(Good):
-    def _end_epoch(self, callback, loss, **logs):
-        stop = super()._end_epoch(callback, loss, **logs)
+    def _end_epoch(self, loss, **logs):
+        stop = super()._end_epoch(loss, **logs)
         self.history_ = self.history_[-1:]
         return stop
 
 
 class HidesDivergence(Good):
-    def _end_epoch(self, callback, loss, **logs):
-        return super()._end_epoch(callback, min(loss, 1e300), **logs)
+    def _end_epoch(self, loss, **logs):
+        return super()._end_epoch(min(loss, 1e300), **logs)
 
 
 class StaysFittedAfterDivergence(Good):
@@ -1967,9 +1965,9 @@ class ChecksNothing(Good):
     def _check(self):
         pass
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         kept, self.shift = self.shift, 0.5
-        super()._fit(train, callback)
+        super()._fit(train)
         self.shift = kept
 
 
@@ -2091,8 +2089,8 @@ class AsksForAllAtOnce(Good):
 
 
 class ForgetsItsScale(Good):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         self.train_ = train.binarize()
 
 

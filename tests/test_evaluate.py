@@ -44,7 +44,7 @@ class Fixed(Recommender):
     def __init__(self, *, scores=None):
         self.scores = scores
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         pass
 
     def _score_users(self, users):
@@ -731,7 +731,7 @@ def test_options_are_checked_by_name_and_before_any_fit(name):
 class Never(Recommender):
     """A model that no check may reach."""
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         raise AssertionError("fitted before the arguments were checked")
 
 
@@ -987,7 +987,7 @@ def test_paired_series_have_the_same_users():
 class Timed(Recommender):
     """Random scores made beforehand; counts the seconds spent in the model."""
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         self.table_ = np.random.default_rng(0).random(train.shape)
         self.seconds_ = 0.0
 

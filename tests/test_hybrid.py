@@ -39,7 +39,7 @@ class Fixed(Recommender):
     def __init__(self, *, scores=None):
         self.scores = scores
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         self.scores_ = np.array(self.scores, dtype=float)
 
     def _score_users(self, users):

@@ -544,12 +544,12 @@ def test_the_tip_of_chapter_18_runs(tmp_path, data):
 
 
 class Broken(Popularity):
-    def _fit(self, train, callback):
+    def _fit(self, train):
         raise LookupError("no such film")
 
 
 class Killed(Popularity):
-    def _fit(self, train, callback):
+    def _fit(self, train):
         os._exit(9)
 
 
@@ -728,9 +728,9 @@ def test_lists_are_kept_for_one_split_of_the_ranking_task(tmp_path, data, jobs):
 
 def test_seconds_are_those_of_the_processor(data):
     class Sleeper(Popularity):
-        def _fit(self, train, callback):
+        def _fit(self, train):
             time.sleep(0.2)
-            super()._fit(train, callback)
+            super()._fit(train)
 
     def work(seconds):
         stop = time.process_time() + seconds
@@ -738,9 +738,9 @@ def test_seconds_are_those_of_the_processor(data):
             pass
 
     class Busy(Popularity):
-        def _fit(self, train, callback):
+        def _fit(self, train):
             work(0.1)
-            super()._fit(train, callback)
+            super()._fit(train)
 
         def _score_users(self, users):
             work(0.3)
@@ -946,8 +946,8 @@ def test_what_is_a_parameter_and_what_is_not():
     class Keeper(Popularity):
         _data_attributes = ("rows_",)
 
-        def _fit(self, train, callback):
-            super()._fit(train, callback)  # seven counts
+        def _fit(self, train):
+            super()._fit(train)  # seven counts
             self.rows_ = np.ones(400)  # declared as data below
             self.sparse_ = csr_array(([2.0, 0.0, 3.0], ([0, 1, 2], [0, 1, 2])))
             self.dense_ = np.array([[0.0, 1.0], [0.5, 0.0]], dtype=np.float32)
@@ -1028,8 +1028,8 @@ from recsys_tutor.transitions import Transitions
 from recsys_tutor.worlds import make_world
 
 class Hungry(Popularity):
-    def _fit(self, train, callback):
-        super()._fit(train, callback)
+    def _fit(self, train):
+        super()._fit(train)
         self.block_ = np.ones(6_000_000)  # 48 MB
 
 data = make_world(n_users=60, n_items=40, n_ratings=900).interactions

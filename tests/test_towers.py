@@ -12,7 +12,6 @@ from recsys_tutor.baselines import Popularity
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.data import Interactions
 from recsys_tutor.evaluate import evaluate
-from recsys_tutor.neural import check_dropout
 from recsys_tutor.splits import item_stratified
 from recsys_tutor.towers import (
     DeepFM,
@@ -166,7 +165,7 @@ def test_dropout_is_off_when_scoring():
 @pytest.mark.parametrize("dropout", [-0.1, 1, 1.5, "0.5", None, np.nan])
 def test_dropout_must_be_a_share(dropout):
     with pytest.raises(ValueError, match="dropout"):
-        check_dropout(dropout)
+        DeepFM(dropout=dropout).fit(made()[0])
 
 
 def test_fields_are_checked_as_in_chapter_10():

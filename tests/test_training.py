@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from recsys_tutor import training
-from recsys_tutor.base import EarlyStopping, FitDiverged, NotFittedError
+from recsys_tutor.base import FitDiverged, NotFittedError
+from recsys_tutor.callbacks import EarlyStopping
 from recsys_tutor.neural import DotModel
 from recsys_tutor.training import (
     NetworkModel,

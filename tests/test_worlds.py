@@ -177,7 +177,7 @@ class Oracle(Recommender):
     def __init__(self, *, scores=None):
         self.scores = scores
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         pass
 
     def _score_users(self, users):

@@ -32,7 +32,7 @@ MODELS = {
 class Failing(Recommender):
     """A model whose fit ends in an error."""
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         raise RuntimeError("the fit fails")
 
 

@@ -12,7 +12,7 @@ class Given(Recommender):
     def __init__(self, *, scores, random_state=0):
         self.scores, self.random_state = scores, random_state
 
-    def _fit(self, train, callback):
+    def _fit(self, train):
         pass
 
     def _score_users(self, users):
