@@ -19,8 +19,7 @@ from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
 from scipy.special import ndtr, ndtri
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.data import Dataset
-from recsys_tutor.datasets import genre_matrix
+from recsys_tutor.checks import check_feature_fields, check_squares
 from recsys_tutor.gibbs import (
     Block,
     HyperPrior,
@@ -31,48 +30,13 @@ from recsys_tutor.gibbs import (
     sample_cutpoints,
     sample_latent,
 )
-from recsys_tutor.kernels import check_squares, parallel
+from recsys_tutor.kernels import parallel
 from recsys_tutor.parameters import Seed, param
 from recsys_tutor.ranking import cosines
 
-__all__ = ["BayesianFM", "side_features"]
+__all__ = ["BayesianFM"]
 
 DAY = 86_400  # seconds
-
-
-def side_features(data: Dataset) -> dict[str, tuple[csr_array, ...]]:
-    """MovieLens's age, sex, occupation, year and genres as 0/1 columns.
-
-    Returns
-    -------
-    dict
-        ``user_features``: ages in steps of five years, sexes, occupations;
-        ``item_features``: years in steps of three, genres (each ``1/sqrt`` of the
-        film's number of genres). To be passed on: ``BayesianFM(**side_features(d))``.
-    """
-    users, items = data.users, data.items
-    genres = csr_array(genre_matrix(items)[0].astype(np.float64))
-    size = np.maximum(genres.sum(axis=1), 1)
-    return {
-        "user_features": (
-            _one_hot(users.age // 5),
-            _one_hot(users.sex),
-            _one_hot(users.occupation),
-        ),
-        "item_features": (
-            _one_hot(items.year.fillna(0) // 3),
-            csr_array(genres / np.sqrt(size)[:, None]),
-        ),
-    }
-
-
-def _one_hot(column) -> csr_array:
-    code, _ = pd.factorize(column, sort=True)
-    places = np.arange(len(code)), code
-    return csr_array((np.ones(len(code)), places), (len(code), code.max() + 1))
-
-
-# -- the model -----------------------------------------------------------------------
 
 
 class BayesianFM(Recommender):
@@ -193,7 +157,7 @@ class BayesianFM(Recommender):
                 size = np.maximum(np.diff(mask.indptr), 1)
                 parts.append(mask / np.sqrt(size)[:, None])
             more = getattr(self, name)
-            parts += [] if more is None else check_features(name, more, mask.shape[0])
+            parts += [] if more is None else check_feature_fields(name, more, mask.shape[0])
             blocks.append(_block(row, parts))
         self.days_ = np.zeros(0, dtype=np.int64)
         if self.day:
@@ -320,25 +284,6 @@ class BayesianFM(Recommender):
         for s, r_hat in enumerate(self._each_draw(*pairs)):
             total += np.diff(ndtr(self.cutpoint_draws_[s] - r_hat[:, None]), axis=1)
         return total / self.n_draws_
-
-
-def check_features(name, matrices, n_rows):
-    """The list of the given matrices, or ValueError."""
-    if not isinstance(matrices, (tuple, list)):
-        raise ValueError(
-            f"{name} must be a tuple or list of sparse matrices, got "
-            f"{type(matrices).__name__}; write ({name},) for a single one"
-        )
-    for F in matrices:
-        shape = getattr(F, "shape", type(F).__name__)
-        if not issparse(F) or F.ndim != 2 or F.shape[0] != n_rows or not F.shape[1]:
-            raise ValueError(
-                f"{name} must hold sparse matrices with {n_rows} rows and some "
-                f"columns, got {shape}"
-            )
-        if not np.isfinite(F.sum()):
-            raise ValueError(f"{name} holds NaN or infinite values")
-    return list(matrices)
 
 
 def _block(row, parts):

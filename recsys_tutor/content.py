@@ -15,116 +15,26 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import linalg
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.checks import check_index, check_number
-from recsys_tutor.kernels import check_memory, check_squares, square_matrix_bytes
+from recsys_tutor.checks import (
+    check_feature_matrix,
+    check_index,
+    check_memory,
+    check_squares,
+    square_matrix_bytes,
+)
 from recsys_tutor.parameters import param
 from recsys_tutor.ranking import TopK, top_k
 
 __all__ = [
     "ContentBased",
     "ContentRidge",
-    "RICH_FIELDS",
-    "check_features",
     "explain",
-    "item_terms",
     "similar_items",
-    "tfidf",
 ]
-
-
-#: Everything MovieLens 100K knows about a film, see ``load_movielens_100k``.
-RICH_FIELDS = (
-    "genres",
-    "year",
-    "actors",
-    "directors",
-    "writers",
-    "producers",
-    "companies",
-    "countries",
-    "languages",
-    "subjects",
-    "fine_genres",
-    "awards",
-    "nominations",
-)
-
-
-def item_terms(
-    items: pd.DataFrame,
-    fields: Sequence[str] = ("genres", "year", "actors", "directors", "writers"),
-    *,
-    min_count: int = 2,
-) -> tuple[csr_array, list[str]]:
-    """Count matrix of terms such as "genres: Drama", "year: 1990-94".
-
-    Parameters
-    ----------
-    items : DataFrame
-        One row per item index. A field holds a sequence of strings per item, or a
-        number (a year), which is put into a bin of five.
-    fields : names of columns
-    min_count : int
-        Terms of fewer items are left out: alone, they connect nothing.
-
-    Returns
-    -------
-    counts : (n_items, n_terms) csr_array of 0/1
-    terms : list of str, sorted
-    """
-    check_number("min_count", min_count, low=1, whole=True)
-    missing = [field for field in fields if field not in items.columns]
-    if missing:
-        raise ValueError(f"items has no column {missing[0]!r}; it has {list(items)}")
-    rows = []
-    for field in fields:
-        for row, value in enumerate(items[field]):
-            if isinstance(value, (list, tuple)):
-                rows += [(row, f"{field}: {term}") for term in set(value)]
-            elif isinstance(value, str) or not pd.api.types.is_scalar(value):
-                raise ValueError(
-                    f"field {field!r} must hold lists or tuples of strings, or "
-                    f"numbers; row {row} holds {value!r}"
-                )
-            elif pd.notna(value):
-                start = int(value) // 5 * 5
-                rows.append((row, f"{field}: {start}-{start % 100 + 4:02d}"))
-    frame = pd.DataFrame(rows, columns=["item", "term"])
-    count = frame.term.value_counts()
-    frame = frame[frame.term.isin(count.index[count >= min_count])]
-    column, terms = pd.factorize(frame.term, sort=True)
-    entries = (np.ones(len(frame)), (frame.item.to_numpy(), column))
-    counts = csr_array(entries, shape=(len(items), len(terms)))
-    counts.sort_indices()
-    return counts, list(terms)
-
-
-def tfidf(counts: csr_array) -> csr_array:
-    """Weigh terms by rarity, then give every item length 1.
-
-    ``w[i, t] = tf[i, t] · (ln((1 + n) / (1 + df[t])) + 1)``, with ``df[t]`` the number
-    of the ``n`` items that have term ``t``; rows are divided by their Euclidean norm
-    (chapter 05, eq-content-tfidf). Equal to scikit-learn's ``TfidfTransformer``.
-
-    Parameters
-    ----------
-    counts : (n_items, n_terms) csr_array, not negative
-
-    Returns
-    -------
-    (n_items, n_terms) csr_array
-        Unit rows; a row without terms stays zero.
-    """
-    n, _ = counts.shape
-    df = np.bincount(counts.indices[counts.data > 0], minlength=counts.shape[1])
-    weighted = counts @ diags_array(np.log((1 + n) / (1 + df)) + 1)
-    norm = np.sqrt(weighted.power(2).sum(axis=1))
-    scale = np.divide(1.0, norm, out=np.zeros(n), where=norm > 0)
-    return csr_array(diags_array(scale) @ weighted)
 
 
 def similar_items(features: csr_array, items, k: int = 10) -> TopK:
@@ -205,7 +115,7 @@ class ContentBased(Recommender):
 
     def _fit(self, train):
         check_squares("ratings", train.value)
-        self.F_ = check_features(self.features, train.n_items)
+        self.F_ = check_feature_matrix(self.features, train.n_items)
         self.profiles_ = self._profile(train.csr)
 
     def _profile(self, X):
@@ -269,7 +179,7 @@ class ContentRidge(Recommender):
     reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
 
     def _fit(self, train):
-        F = check_features(self.features, train.n_items)
+        F = check_feature_matrix(self.features, train.n_items)
         check_memory(
             square_matrix_bytes(train.n_items, 2),
             f"ContentRidge compares {train.n_items:,} items with each other: "
@@ -329,20 +239,3 @@ def _solve(A, b):
             "reg is nothing beside the squares of the features: try a larger reg, or "
             "divide the features by a constant"
         ) from error
-
-
-def check_features(features, n_items: int) -> csr_array:
-    """``features`` as a csr_array with ``n_items`` rows, or a ``ValueError``."""
-    try:
-        F = csr_array(features, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"features must be a matrix of numbers, one row per item ({error})"
-        ) from error
-    if F.ndim != 2 or F.shape[0] != n_items:
-        raise ValueError(
-            f"features has shape {F.shape}, expected one row per item, {n_items}"
-        )
-    if not np.isfinite(F.data).all():
-        raise ValueError("features holds NaN or infinite values")
-    return F

@@ -12,13 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 from scipy.sparse import csr_array
-from scipy.stats.sampling import DiscreteAliasUrn
 
 from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_factors
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
-    check_factors,
-    is_stored,
     one_blas_thread,
     overflow_to_inf,
     pair_dots,
@@ -26,6 +24,7 @@ from recsys_tutor.kernels import (
     solve_ridges,
 )
 from recsys_tutor.parameters import Seed, param
+from recsys_tutor.sampling import sample_negatives
 
 __all__ = [
     "BPR",
@@ -33,7 +32,6 @@ __all__ = [
     "bpr_epoch",
     "bpr_objective",
     "implicit_als_objective",
-    "sample_negatives",
     "weighted_als_half_step",
 ]
 
@@ -170,60 +168,6 @@ class ImplicitALS(Recommender):
 # -- Bayesian personalised ranking -----------------------------------------------------
 
 
-def sample_negatives(rng, user, X: csr_array, *, weights=None) -> np.ndarray:
-    """An item for each of ``user`` that the user does not have.
-
-    Parameters
-    ----------
-    rng : numpy Generator
-    user : (n,) int64
-        Each must lack at least one item.
-    X : (n_users, n_items) csr_array
-        What users have.
-    weights : (n_items,) > 0, optional
-        Draw items in proportion to these; default: all alike.
-
-    Returns
-    -------
-    (n,) int64
-
-    Raises
-    ------
-    ValueError
-        A user has all items; ``weights`` are not one positive number per item.
-
-    Notes
-    -----
-    Rejection: draw for all, draw again for those that hit a positive. Weighted draws
-    take O(1) each by the alias method. Expected cost O(n log n_ratings) per round.
-    """
-    n_items = X.shape[1]
-    full = np.diff(X.indptr)[user] >= n_items
-    if full.any():
-        raise ValueError(
-            f"user {user[full][0]} has all {n_items} items, so there is no negative to "
-            "draw: leave such users out"
-        )
-    if weights is not None:
-        weights = np.asarray(weights)
-        if weights.shape != (n_items,) or not (weights > 0).all():
-            raise ValueError(
-                f"weights must be {n_items} positive numbers, one per item, got an "
-                f"array of shape {weights.shape} with minimum {weights.min()}"
-            )
-        urn = DiscreteAliasUrn(weights / weights.sum(), random_state=rng)
-    indptr, indices = X.indptr, X.sorted_indices().indices
-    item = np.empty(len(user), dtype=np.int64)
-    wrong = np.arange(len(user))
-    while len(wrong):
-        if weights is None:
-            item[wrong] = rng.integers(0, n_items, len(wrong))
-        else:
-            item[wrong] = urn.rvs(len(wrong))
-        wrong = wrong[is_stored(indptr, indices, user[wrong], item[wrong])]
-    return item
-
-
 @njit(fastmath=SUMS_IN_ANY_ORDER)
 def bpr_epoch(user, positive, negative, b, P, Q, learning_rate, reg):
     """One pass of BPR over triples; changes ``b, P, Q`` in place.
@@ -296,7 +240,7 @@ class BPR(Recommender):
 
     Rule: ``s(u, i) = b_i + p_u · q_i``. Objective: :func:`bpr_objective` over triples
     (user, item they have, item they lack), the last drawn anew each epoch by
-    :func:`sample_negatives`; ``history_`` records it on the epoch's own triples, after
+    :func:`~recsys_tutor.sampling.sample_negatives`; ``history_`` records it on the epoch's own triples, after
     the epoch.
 
     Attributes

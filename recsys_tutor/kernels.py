@@ -9,7 +9,6 @@ import multiprocessing
 import os
 from contextlib import contextmanager
 from functools import cache, wraps
-from pathlib import Path
 from threading import Lock, Thread
 
 import numba
@@ -19,10 +18,6 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "SUMS_IN_ANY_ORDER",
-    "available_memory",
-    "check_factors",
-    "check_memory",
-    "check_squares",
     "in_forked_process",
     "is_stored",
     "one_blas_thread",
@@ -32,7 +27,6 @@ __all__ = [
     "parallel_if_long",
     "ridge_rows",
     "solve_ridges",
-    "square_matrix_bytes",
     "unit_scale",
 ]
 
@@ -135,51 +129,6 @@ def one_blas_thread():
                 threads.blas_limit = None
 
 
-# -- memory --------------------------------------------------------------------------
-
-
-def available_memory() -> int | None:
-    """Bytes that are free or soon freed on this machine; None if it does not say.
-
-    A container's limit counts where it is less.
-    """
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        sizes = dict(line.split(":", 1) for line in lines)
-        found.append(int(sizes["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError, ValueError):  # not Linux: all that there is
-        try:
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-        except (AttributeError, OSError, ValueError):
-            pass
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")
-        found.append(int(limit))
-    except (OSError, ValueError):  # no limit: "max"
-        pass
-    return min(found, default=None)
-
-
-def check_memory(n_bytes: float, what: str, advice: str) -> None:
-    """MemoryError, before anything is allocated, unless ``n_bytes`` are available.
-
-    ``what`` says what they are for, ``advice`` what to do instead: "EASE needs 40,000 x
-    40,000 numbers twice, 23.8 GiB; 8.1 GiB are available. Take ImplicitALS".
-    """
-    available = available_memory()
-    if available is not None and n_bytes > available:
-        raise MemoryError(
-            f"{what}, {n_bytes / 2**30:,.1f} GiB; {available / 2**30:,.1f} GiB are "
-            f"available. {advice}"
-        )
-
-
-def square_matrix_bytes(n: int, copies: int) -> float:
-    """Of ``copies`` (n, n) float64 matrices."""
-    return 8.0 * n * n * copies
-
-
 # -- numbers -------------------------------------------------------------------------
 
 
@@ -194,32 +143,6 @@ def unit_scale(values: np.ndarray) -> float:
 
 
 # -- compiled loops ------------------------------------------------------------------
-
-
-def check_factors(X, Q):
-    """ValueError unless ``Q`` has a row for each column of ``X``.
-
-    Compiled loops do not look: they would read beyond the end of ``Q``.
-    """
-    if len(Q) != X.shape[1]:
-        raise ValueError(
-            f"Q must have {X.shape[1]} rows, one per column of the matrix, got "
-            f"{len(Q)}; for the item factors pass the transposed matrix and P"
-        )
-
-
-#: Sums of squares of larger values may overflow, and products of such sums.
-LARGEST = 1e70
-
-
-def check_squares(name: str, values: np.ndarray, *, most: float = LARGEST) -> None:
-    """ValueError if a value is larger than ``most``: sums of squares may overflow."""
-    largest = np.abs(values).max(initial=0.0)
-    if largest > most:
-        raise ValueError(
-            f"{name} as large as {largest:.3g} are more than floating point can add "
-            "up: divide them by a constant first"
-        )
 
 
 def overflow_to_inf(function):

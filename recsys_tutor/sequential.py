@@ -26,7 +26,6 @@ __all__ = [
     "SASRecNetwork",
     "attention",
     "pad",
-    "windows",
 ]
 
 
@@ -36,17 +35,6 @@ def pad(sequences, length: int) -> np.ndarray:
     for row, items in zip(out, sequences, strict=True):
         row[: len(items)] = np.asarray(items) + 1
     return out
-
-
-def windows(items: np.ndarray, length: int, offset: int) -> list[np.ndarray]:
-    """Cut a sequence into pieces of ``length + 1`` that share one item each.
-
-    The first cut comes after ``offset`` steps (1 to ``length``); so each step from an
-    item to the next lies in exactly one piece.
-    """
-    cuts = [0, *range(offset, len(items) - 1, length), len(items) - 1]
-    pairs = zip(cuts[:-1], cuts[1:], strict=True)
-    return [items[start : end + 1] for start, end in pairs if end > start]
 
 
 # -- networks --------------------------------------------------------------------------
@@ -152,7 +140,7 @@ class SequenceModel(NetworkModel):
     ``h_u`` at the user's last position. Objective: at each position, the cross-entropy
     of the next item among all items, or with ``n_negatives`` the binary cross-entropy
     of the next item (1) and of that many items drawn uniformly (0). ``history_`` weighs
-    a batch's mean over its positions by its number of pieces (:func:`windows`).
+    a batch's mean over its positions by its number of pieces (:func:`~recsys_tutor.sampling.windows`).
     """
 
     n_factors: int = param(64, "Of items and hidden states.", low=1)

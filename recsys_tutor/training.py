@@ -26,7 +26,6 @@ __all__ = [
     "Draws",
     "NetworkModel",
     "check_device",
-    "minibatches",
     "seeded",
     "train_epoch",
 ]
@@ -165,13 +164,6 @@ def seeded(seed: int, device: str | torch.device = "cpu"):
     """
     with Draws(seed):
         yield
-
-
-def minibatches(n: int, batch_size: int, rng) -> Iterator[np.ndarray]:
-    """``0 .. n - 1`` in random order, ``batch_size`` at a time, the last ones fewer."""
-    order = rng.permutation(n)
-    for start in range(0, n, batch_size):
-        yield order[start : start + batch_size]
 
 
 def train_epoch(

@@ -1,7 +1,7 @@
 """The reader's own ratings: a delimited text file becomes a Dataset.
 
 What stands here says which columns are meant and how lines become ratings;
-:mod:`recsys_tutor.text_table` finds the cells, :mod:`recsys_tutor.cells` reads them.
+:mod:`recsys_tutor.datasets.text_table` finds the cells, :mod:`recsys_tutor.datasets.cells` reads them.
 
 Chapter: 01 The recommendation problem.
 """
@@ -18,11 +18,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from recsys_tutor import cells
+from recsys_tutor.datasets import cells
 from recsys_tutor.checks import check_path
 from recsys_tutor.columns import canonical_ids, check_names, check_rows
 from recsys_tutor.data import Dataset, Interactions
-from recsys_tutor.text_table import TextTable, matrix_hint, read_table, shorten
+from recsys_tutor.datasets.text_table import TextTable, matrix_hint, read_table, shorten
 
 __all__ = ["load_ratings_csv"]
 
