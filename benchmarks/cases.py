@@ -482,10 +482,10 @@ def recbole_model(module, kind, config, data):
     from pathlib import Path
     from unittest.mock import MagicMock
 
-    from recsys_tutor.datasets import _download_wheel
+    from recsys_tutor.datasets.movielens_sources import download_wheel
 
     if "recbole" not in sys.modules:
-        sys.path.append(str(_download_wheel(Path(tempfile.mkdtemp()))))
+        sys.path.append(str(download_wheel(Path(tempfile.mkdtemp()))))
         sys.modules.update({name: MagicMock() for name in RECBOLE_LOGS})
     fields = {"USER_ID_FIELD": "user", "ITEM_ID_FIELD": "item", "LABEL_FIELD": "label"}
     fields |= {"NEG_PREFIX": "neg_", "LIST_SUFFIX": "_list", "device": "cpu"}
@@ -575,8 +575,8 @@ def neumf():
     """Factors 32 and 32, layers 64-32-16, four negatives a pair, batches of 1,024."""
     import torch
 
-    from recsys_tutor.implicit_mf import sample_negatives
     from recsys_tutor.neural import NeuMF
+    from recsys_tutor.sampling import sample_negatives
 
     split = splits.item_stratified(load_movielens_100k(progress=False).interactions)
     train, rng = split.train, np.random.default_rng(0)
@@ -638,7 +638,7 @@ def light_gcn():
     from scipy.sparse import dok_matrix
 
     from recsys_tutor.graph import LightGCN
-    from recsys_tutor.implicit_mf import sample_negatives
+    from recsys_tutor.sampling import sample_negatives
 
     split = splits.item_stratified(load_movielens_100k(progress=False).interactions)
     train, rng = split.train, np.random.default_rng(0)

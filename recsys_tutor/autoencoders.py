@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recsys_tutor.parameters import param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches
+from recsys_tutor.training import NetworkModel
 
 __all__ = ["MultVAE", "MultVAENetwork", "gaussian_kl"]
 

@@ -32,7 +32,6 @@ from recsys_tutor.ranking import (
     TopK,
     batches,
     cosines,
-    mask_items,  # noqa: F401
     rank,
     top_k,
 )

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.kernels import check_squares, overflow_to_inf
+from recsys_tutor.checks import check_squares
+from recsys_tutor.kernels import overflow_to_inf
 from recsys_tutor.parameters import Seed, param
 
 __all__ = ["BiasModel", "Popularity", "Random", "bias_half_step", "bias_objective"]

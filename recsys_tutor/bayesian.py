@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numba import prange
-from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
+from scipy.sparse import csc_array, csr_array, eye_array, hstack
 from scipy.special import ndtr, ndtri
 
 from recsys_tutor.base import Recommender
@@ -157,7 +156,8 @@ class BayesianFM(Recommender):
                 size = np.maximum(np.diff(mask.indptr), 1)
                 parts.append(mask / np.sqrt(size)[:, None])
             more = getattr(self, name)
-            parts += [] if more is None else check_feature_fields(name, more, mask.shape[0])
+            if more is not None:
+                parts += check_feature_fields(name, more, mask.shape[0])
             blocks.append(_block(row, parts))
         self.days_ = np.zeros(0, dtype=np.int64)
         if self.day:

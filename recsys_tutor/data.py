@@ -160,32 +160,19 @@ class Interactions:
             )
         names = {"user": user, "item": item, "value": value, "time": time}
         check_names(names, needed=("user", "item"))
-        has_time = time is not None and _has_time(frame, time)
-        needed = (user, item, value, time if has_time else None)
-        _check_columns(frame, [name for name in needed if name is not None])
+        if not _has_time(frame, time):
+            names["time"] = None
+        _check_columns(frame, [name for name in names.values() if name is not None])
         columns = {}
         columns["user"], user_ids = number_ids(user, frame[user], user_ids)
         columns["item"], item_ids = number_ids(item, frame[item], item_ids)
-        columns["value"] = (
-            np.ones(len(frame))
-            if value is None
-            else as_column(value, frame[value].to_numpy(), np.float64)
-        )
-        bad = ~np.isfinite(columns["value"])
-        check_rows(value or "value", columns["value"], bad, "must be finite")
-        if has_time:
-            columns["time"] = as_column(time, frame[time].to_numpy(), np.int64)
+        columns |= _read_numbers(frame, value, names["time"])
         rows = pd.DataFrame(columns)
         if duplicates != "raise":
             rows = _merge(rows, duplicates)
-        return cls(
-            user=rows["user"].to_numpy(),
-            item=rows["item"].to_numpy(),
-            value=rows["value"].to_numpy(),
-            time=rows["time"].to_numpy() if has_time else None,
-            user_ids=user_ids,
-            item_ids=item_ids,
-        )
+        arrays = {name: rows[name].to_numpy() for name in rows}
+        arrays.setdefault("time", None)
+        return cls(**arrays, user_ids=user_ids, item_ids=item_ids)
 
     def __reduce__(self):  # a plain pickle would come back with writable arrays
         columns = (self.user, self.item, self.value, self.time)
@@ -452,7 +439,9 @@ def _has_time(frame, time) -> bool:
             f"from_frame needs a pandas DataFrame, got {type(frame).__name__}; wrap it "
             "in pd.DataFrame(..., columns=['user', 'item', 'value'])"
         )
-    return time != "time" or time in frame.columns  # only the default may be absent
+    if time == "time":
+        return time in frame.columns  # only the default may be absent
+    return time is not None
 
 
 def _check_columns(frame, needed) -> None:
@@ -468,6 +457,18 @@ def _check_columns(frame, needed) -> None:
                 f"column {name!r} comes more than once in {list(frame.columns)}; "
                 "rename or drop one of them"
             )
+
+
+def _read_numbers(frame, value, time) -> dict[str, np.ndarray]:
+    """The columns ``value`` (1 each for None) and ``time`` (none for None)."""
+    columns = {"value": np.ones(len(frame))}
+    if value is not None:
+        columns["value"] = as_column(value, frame[value].to_numpy(), np.float64)
+        bad = ~np.isfinite(columns["value"])
+        check_rows(value, columns["value"], bad, "must be finite")
+    if time is not None:
+        columns["time"] = as_column(time, frame[time].to_numpy(), np.int64)
+    return columns
 
 
 def _merge(rows: pd.DataFrame, how: str) -> pd.DataFrame:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recsys_tutor.data import Interactions
-from recsys_tutor.implicit_mf import sample_negatives
 from recsys_tutor.parameters import param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches, sample_negatives
+from recsys_tutor.training import NetworkModel
 
 __all__ = ["LightGCN", "LightGCNNetwork", "normalized_adjacency", "propagate"]
 

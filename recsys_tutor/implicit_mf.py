@@ -240,8 +240,8 @@ class BPR(Recommender):
 
     Rule: ``s(u, i) = b_i + p_u · q_i``. Objective: :func:`bpr_objective` over triples
     (user, item they have, item they lack), the last drawn anew each epoch by
-    :func:`~recsys_tutor.sampling.sample_negatives`; ``history_`` records it on the epoch's own triples, after
-    the epoch.
+    :func:`~recsys_tutor.sampling.sample_negatives`; ``history_`` records it on the
+    epoch's own triples, after the epoch.
 
     Attributes
     ----------

@@ -14,10 +14,9 @@ from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.checks import check_factors, check_squares
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
-    check_factors,
-    check_squares,
     overflow_to_inf,
     pair_dots,
     solve_ridges,

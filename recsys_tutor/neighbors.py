@@ -18,8 +18,8 @@ from scipy.sparse import csc_array, csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.checks import check_memory, square_matrix_bytes
 from recsys_tutor.data import Interactions
-from recsys_tutor.kernels import check_memory, square_matrix_bytes
 from recsys_tutor.parameters import param
 from recsys_tutor.similarity import (
     ROUNDING,

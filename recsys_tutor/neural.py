@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.implicit_mf import sample_negatives
-from recsys_tutor.kernels import check_squares
+from recsys_tutor.checks import check_squares
 from recsys_tutor.parameters import Sizes, param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches, sample_negatives
+from recsys_tutor.training import NetworkModel
 
 __all__ = ["DotModel", "DotNetwork", "NeuMF", "NeuMFNetwork", "PairClassifier", "mlp"]
 

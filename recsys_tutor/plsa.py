@@ -15,7 +15,8 @@ from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.kernels import SUMS_IN_ANY_ORDER, check_factors, pair_dots
+from recsys_tutor.checks import check_factors
+from recsys_tutor.kernels import SUMS_IN_ANY_ORDER, pair_dots
 from recsys_tutor.parameters import Seed, param
 
 __all__ = [

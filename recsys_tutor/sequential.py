@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recsys_tutor.parameters import param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches, windows
+from recsys_tutor.training import NetworkModel
 from recsys_tutor.transitions import ordered
 
 __all__ = [
@@ -140,7 +141,8 @@ class SequenceModel(NetworkModel):
     ``h_u`` at the user's last position. Objective: at each position, the cross-entropy
     of the next item among all items, or with ``n_negatives`` the binary cross-entropy
     of the next item (1) and of that many items drawn uniformly (0). ``history_`` weighs
-    a batch's mean over its positions by its number of pieces (:func:`~recsys_tutor.sampling.windows`).
+    a batch's mean over its positions by its number of pieces
+    (:func:`~recsys_tutor.sampling.windows`).
     """
 
     n_factors: int = param(64, "Of items and hidden states.", low=1)

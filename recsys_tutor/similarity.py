@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_tutor.kernels import check_memory, square_matrix_bytes, unit_scale
+from recsys_tutor.checks import check_memory, square_matrix_bytes
+from recsys_tutor.kernels import unit_scale
 
 __all__ = [
     "ROUNDING",

@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.kernels import check_squares, pair_dots, unit_scale
+from recsys_tutor.checks import check_squares
+from recsys_tutor.kernels import pair_dots, unit_scale
 from recsys_tutor.parameters import param
 
 __all__ = ["TruncatedSVD"]

@@ -13,10 +13,11 @@ from scipy.sparse import csr_array, eye_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.bayesian import check_features
+from recsys_tutor.checks import check_feature_fields
 from recsys_tutor.neural import PairClassifier, mlp
 from recsys_tutor.parameters import Sizes, param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches
+from recsys_tutor.training import NetworkModel
 
 __all__ = [
     "DeepFM",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-FIELDS = "Fields beside the id, as :func:`~recsys_tutor.bayesian.side_features` makes."
+FIELDS = "Fields beside the id, as :func:`~recsys_tutor.features.side_features` makes."
 
 
 class FieldEmbedding(nn.Module):
@@ -75,7 +76,7 @@ def _fields(name, features, n_rows, ids) -> list[csr_array]:
     """The one-hot ids, if wanted, and the feature matrices, checked."""
     fields = [csr_array(eye_array(n_rows))] if ids else []
     if features is not None:
-        fields += map(csr_array, check_features(name, features, n_rows))
+        fields += map(csr_array, check_feature_fields(name, features, n_rows))
     if not fields:
         raise ValueError(f"without ids, {name} must hold at least one matrix")
     return fields

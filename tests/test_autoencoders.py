@@ -11,10 +11,10 @@ from torch.distributions import Multinomial, Normal, kl_divergence
 from recsys_tutor.autoencoders import MultVAE, MultVAENetwork, gaussian_kl
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.splits import item_stratified
 from recsys_tutor.training import seeded
-from recsys_tutor.worlds import make_world, toy
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 

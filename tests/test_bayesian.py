@@ -11,15 +11,16 @@ from scipy.sparse import csr_array, hstack
 
 from recsys_tutor import bayesian, splits
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.bayesian import BayesianFM, side_features
+from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.callbacks import EarlyStopping
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
+from recsys_tutor.features import side_features
 from recsys_tutor.gibbs import block_values, sample_cutpoints, sample_latent
 from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.mf import svdpp_user_factors
-from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 DAY = 86_400

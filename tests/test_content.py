@@ -16,21 +16,14 @@ from threadpoolctl import threadpool_limits
 
 from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.content import (
-    RICH_FIELDS,
-    ContentBased,
-    ContentRidge,
-    check_features,
-    explain,
-    item_terms,
-    similar_items,
-    tfidf,
-)
+from recsys_tutor.checks import check_feature_matrix
+from recsys_tutor.content import ContentBased, ContentRidge, explain, similar_items
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
+from recsys_tutor.features import RICH_FIELDS, item_terms, tfidf
 from recsys_tutor.hybrid import FeatureAugmented
 from recsys_tutor.metrics import rmse
-from recsys_tutor.worlds import make_world, toy
 
 # -- terms ---------------------------------------------------------------------------
 
@@ -408,16 +401,16 @@ def test_content_ridge_beats_its_bias_model_on_movielens(movielens):
 
 def test_features_are_checked():
     F = np.arange(6.0).reshape(3, 2)
-    got = check_features(F, 3)
+    got = check_feature_matrix(F, 3)
     assert isinstance(got, csr_array) and got.dtype == np.float64
     np.testing.assert_array_equal(got.toarray(), F)
     with pytest.raises(ValueError, match=r"features has shape \(3, 2\).*item, 4"):
-        check_features(F, 4)
+        check_feature_matrix(F, 4)
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
-        check_features(F[:, 0], 3)
+        check_feature_matrix(F[:, 0], 3)
     for wrong in (None, "abc", [["a"], ["b"], ["c"]], np.ones((3, 2, 2))):
         with pytest.raises(ValueError, match="features must be a matrix of numbers"):
-            check_features(wrong, 3)
+            check_feature_matrix(wrong, 3)
     for value in (np.nan, np.inf):
         with pytest.raises(ValueError, match="features holds NaN or infinite"):
-            check_features(np.full((3, 1), value), 3)
+            check_feature_matrix(np.full((3, 1), value), 3)

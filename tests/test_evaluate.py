@@ -12,6 +12,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recsys_tutor.compare import (
+    Interval,
+    bootstrap,
+    compare,
+    compare_ratings,
+    paired_bootstrap,
+)
 from scipy import stats
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
@@ -20,19 +27,9 @@ from recsys_tutor import parts, splits
 from recsys_tutor.base import NotFittedError, Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.data import Dataset, Interactions, Split
-from recsys_tutor.evaluate import (
-    Interval,
-    bootstrap,
-    compare,
-    compare_ratings,
-    evaluate,
-    evaluate_ratings,
-    paired_bootstrap,
-    summarize,
-    title_lists,
-)
+from recsys_tutor.datasets import make_world, toy
+from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize, title_lists
 from recsys_tutor.metrics import rmse
-from recsys_tutor.worlds import make_world, toy
 
 METRICS = ["precision", "recall", "ndcg", "ap", "mrr", "hit"]
 COLUMNS = [*METRICS, "auc", "novelty", "n_relevant"]
@@ -1003,7 +1000,7 @@ class Timed(Recommender):
 
 def test_full_ranking_of_movielens_takes_at_most_0_3_seconds(movielens, main_split):
     """943 x 1,682, ten metrics, one core, without the model's own time."""
-    from recsys_tutor.datasets import genre_matrix
+    from recsys_tutor.features import genre_matrix
 
     model = Timed().fit(main_split.train)
     genres = genre_matrix(movielens.items)[0]

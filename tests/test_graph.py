@@ -6,6 +6,7 @@ import torch
 
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.graph import (
     Graph,
@@ -16,7 +17,6 @@ from recsys_tutor.graph import (
 )
 from recsys_tutor.splits import item_stratified
 from recsys_tutor.training import seeded
-from recsys_tutor.worlds import make_world, toy
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 

@@ -13,17 +13,17 @@ from scipy import stats
 from scipy.sparse import csr_array, csr_matrix
 
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.implicit_mf import (
     BPR,
     ImplicitALS,
     bpr_epoch,
     bpr_objective,
     implicit_als_objective,
-    sample_negatives,
     weighted_als_half_step,
 )
 from recsys_tutor.leaderboard import load_results
-from recsys_tutor.worlds import make_world, toy
+from recsys_tutor.sampling import sample_negatives
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 RATE, REG = 0.05, 0.07

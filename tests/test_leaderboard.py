@@ -21,10 +21,12 @@ from recsys_tutor import digests, leaderboard, ranking, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
-from recsys_tutor.content import RICH_FIELDS, ContentRidge, item_terms, tfidf
+from recsys_tutor.content import ContentRidge
 from recsys_tutor.data import Dataset, Interactions
+from recsys_tutor.datasets import make_world
 from recsys_tutor.entries import LISTS
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
+from recsys_tutor.features import RICH_FIELDS, item_terms, tfidf
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import ImplicitALS
 from recsys_tutor.leaderboard import (
@@ -44,7 +46,6 @@ from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.svd import TruncatedSVD
 from recsys_tutor.transitions import Transitions
-from recsys_tutor.worlds import make_world
 
 BOOK = Path(__file__).parents[1] / "book" / "results.json"
 
@@ -462,9 +463,9 @@ def test_seeds_of_the_splits_are_those_of_the_models(tmp_path, data, jobs):
 SCRIPT = """
 import sys
 from recsys_tutor.baselines import Popularity
+from recsys_tutor.datasets import make_world
 from recsys_tutor.leaderboard import Entry, run
 from recsys_tutor.transitions import Transitions
-from recsys_tutor.worlds import make_world
 
 class Mine(Popularity):
     def _score_users(self, users):
@@ -1023,9 +1024,9 @@ PEAK = """
 import numpy as np
 from recsys_tutor import splits
 from recsys_tutor.baselines import Popularity
+from recsys_tutor.datasets import make_world
 from recsys_tutor.leaderboard import measure
 from recsys_tutor.transitions import Transitions
-from recsys_tutor.worlds import make_world
 
 class Hungry(Popularity):
     def _fit(self, train):

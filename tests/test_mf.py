@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
 from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
@@ -31,7 +32,6 @@ from recsys_tutor.mf import (
     svdpp_user_factors,
 )
 from recsys_tutor.svd import TruncatedSVD
-from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 MU, RATE, REG, REG_Y = 3.1, 0.05, 0.07, 0.03

@@ -18,6 +18,7 @@ from sklearn.mixture import GaussianMixture
 from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
 from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
@@ -32,7 +33,6 @@ from recsys_tutor.plsa import (
     gaussian_em_step,
     log_likelihood,
 )
-from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 BETAS = [1.0, 0.8, 0.3]

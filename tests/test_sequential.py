@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from recsys_tutor.data import Interactions
+from recsys_tutor.sampling import windows
 from recsys_tutor.sequential import (
     GRU4Rec,
     GRUNetwork,
@@ -17,7 +18,6 @@ from recsys_tutor.sequential import (
     SASRecNetwork,
     attention,
     pad,
-    windows,
 )
 from recsys_tutor.training import seeded
 from recsys_tutor.transitions import Transitions

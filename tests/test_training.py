@@ -17,15 +17,10 @@ from torch import nn
 from recsys_tutor import training
 from recsys_tutor.base import FitDiverged, NotFittedError
 from recsys_tutor.callbacks import EarlyStopping
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.neural import DotModel
-from recsys_tutor.training import (
-    NetworkModel,
-    check_device,
-    minibatches,
-    seeded,
-    train_epoch,
-)
-from recsys_tutor.worlds import make_world, toy
+from recsys_tutor.sampling import minibatches
+from recsys_tutor.training import NetworkModel, check_device, seeded, train_epoch
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 PACKAGE = Path(training.__file__).parent
