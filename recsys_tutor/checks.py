@@ -169,10 +169,11 @@ def check_array(name: str, values) -> np.ndarray:
 def check_numbers(name: str, values, *, finite: bool = True) -> np.ndarray:
     """float64 array; ``ValueError`` for text, dates and, if asked to, NaN, infinity."""
     array = check_array(name, values)
-    text = array.dtype.kind == "O" and any(isinstance(x, str) for x in array.flat)
+    entries = array.flat if array.dtype.kind == "O" else ()
+    odd = [repr(x) for x in entries if x is None or isinstance(x, str)]
     try:
-        if array.dtype.kind not in "biufO" or text:
-            raise TypeError(f"found {'text' if text else array.dtype}")
+        if array.dtype.kind not in "biufO" or odd:
+            raise TypeError(f"found {odd[0] if odd else array.dtype}")
         array = array.astype(float, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be an array of numbers ({error})") from error

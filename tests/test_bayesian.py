@@ -7,7 +7,7 @@ import numpy as np
 import oracles
 import pytest
 from scipy import stats
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array
 
 from recsys_tutor import bayesian, splits
 from recsys_tutor.baselines import BiasModel
@@ -16,7 +16,6 @@ from recsys_tutor.callbacks import EarlyStopping
 from recsys_tutor.data import Interactions
 from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
-from recsys_tutor.features import side_features
 from recsys_tutor.gibbs import block_values, sample_cutpoints, sample_latent
 from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
@@ -381,39 +380,6 @@ def test_pairs_are_checked_before_a_compiled_loop_reads_them():
                 ask(users, items)
         with pytest.raises(ValueError, match="time must hold 1"):
             ask([0], [0], time=np.array([1, 2]))
-
-
-# -- side features ---------------------------------------------------------------------
-
-
-def test_side_features_of_movielens(movielens):
-    made = side_features(movielens)
-    users, items = movielens.users, movielens.items
-    ages, sexes, occupations = made["user_features"]
-    years, genres = made["item_features"]
-    for matrix in (ages, sexes, occupations):
-        assert matrix.shape[0] == 943
-        np.testing.assert_array_equal(matrix.sum(axis=1), 1)
-    for matrix, label in (
-        (ages, [age // 5 for age in users.age]),
-        (sexes, list(users.sex)),
-        (occupations, list(users.occupation)),
-        (
-            years,
-            [0 if year != year else year // 3 for year in items.year.astype(float)],
-        ),
-    ):
-        names = sorted(set(label))
-        expected = [names.index(name) for name in label]
-        assert matrix.shape[1] == len(names)
-        np.testing.assert_array_equal(matrix.toarray().argmax(axis=1), expected)
-        np.testing.assert_array_equal(matrix.sum(axis=1), 1)
-    size = [len(g) for g in items.genres]
-    np.testing.assert_array_equal(np.diff(genres.indptr), size)
-    squares = genres.power(2).sum(axis=1)
-    np.testing.assert_allclose(squares, np.minimum(size, 1))
-    together = hstack(made["item_features"]).tocsr()[[0]].toarray()
-    assert sorted(together[together > 0]) == pytest.approx([1 / math.sqrt(3)] * 3 + [1])
 
 
 # -- recovery and what the book promises -----------------------------------------------

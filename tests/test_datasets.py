@@ -31,7 +31,6 @@ from recsys_tutor.datasets import (
     movielens_files,
     movielens_sources,
 )
-from recsys_tutor.features import genre_matrix
 
 # -- the real data (from the shared cache) ------------------------------------------
 
@@ -101,16 +100,6 @@ def test_real_items(ml):
     assert not items.title.str.contains(r"\(\d{4}\)|, The\b(?! )|\s$").any()
     assert items.genres[1] == ("Animation", "Children's", "Comedy")
     assert items.index[items.genres == ()].tolist() == [267, 1373]
-
-
-def test_real_genre_matrix(ml):
-    matrix, names = genre_matrix(ml.items)
-    assert matrix.shape == (1682, 18) and set(np.unique(matrix)) == {0.0, 1.0}
-    # counts published with the data set
-    count = dict(zip(names, matrix.sum(axis=0), strict=True))
-    assert count["Drama"] == 725 and count["Comedy"] == 505 and count["Fantasy"] == 22
-    assert matrix.sum() == sum(len(genres) for genres in ml.items.genres)
-    assert names == tuple(sorted(movielens_files.GENRES))
 
 
 def test_real_knowledge_graph_is_linked_to_the_right_films(ml):
@@ -809,18 +798,6 @@ def test_the_only_address_in_the_package_is_grouplens():
     assert (
         movielens_sources.ARCHIVE_MD5 == "0e33842e24a9c977be4e0107933c0723"
     )  # published
-
-
-def test_genre_matrix_small_and_errors():
-    items = pd.DataFrame({"genres": [("b",), (), ["a", "b"]]})
-    matrix, names = genre_matrix(items)
-    assert names == ("a", "b")
-    assert matrix.tolist() == [[0, 1], [0, 0], [1, 1]]
-    with pytest.raises(ValueError, match=r"column 'genres'; it has \['title'\]"):
-        genre_matrix(pd.DataFrame({"title": ["x"]}))
-    for cell in ("a|b", None, float("nan")):
-        with pytest.raises(ValueError, match="tuples of texts; row 1 holds"):
-            genre_matrix(pd.DataFrame({"genres": [("b",), cell]}))
 
 
 # -- the reader's own ratings -------------------------------------------------------

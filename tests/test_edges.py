@@ -14,7 +14,6 @@ from test_contract import MODELS, name_of
 
 from recsys_tutor import checks
 from recsys_tutor.base import FitDiverged
-from recsys_tutor.checks import available_memory, check_memory
 from recsys_tutor.content import ContentRidge
 from recsys_tutor.data import Interactions
 from recsys_tutor.hybrid import FeatureAugmented
@@ -227,12 +226,3 @@ def test_similarities_are_refused_before_any_work(similarity, eight_gib):
 def test_what_fits_is_not_refused(eight_gib):
     assert RatingKNN(by="item").fit(USERS).score([0]).shape == (1, 100)
     assert EASE().fit(wide(50, 300)).score([0]).shape == (1, 300)
-
-
-def test_available_memory(monkeypatch):
-    assert 2**20 < available_memory() < 2**50
-    check_memory(available_memory() / 2, "nothing", "")
-    with pytest.raises(MemoryError, match=r"^All, .* GiB are available\. Buy more$"):
-        check_memory(available_memory() * 4, "All", "Buy more")
-    monkeypatch.setattr(checks, "available_memory", lambda: None)
-    check_memory(1e30, "a system that does not say", "")

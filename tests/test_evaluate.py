@@ -12,13 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recsys_tutor.compare import (
-    Interval,
-    bootstrap,
-    compare,
-    compare_ratings,
-    paired_bootstrap,
-)
 from scipy import stats
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
@@ -26,6 +19,13 @@ from threadpoolctl import threadpool_limits
 from recsys_tutor import parts, splits
 from recsys_tutor.base import NotFittedError, Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.compare import (
+    Interval,
+    bootstrap,
+    compare,
+    compare_ratings,
+    paired_bootstrap,
+)
 from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize, title_lists

@@ -10,7 +10,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from recsys_tutor.data import Interactions
-from recsys_tutor.sampling import windows
 from recsys_tutor.sequential import (
     GRU4Rec,
     GRUNetwork,
@@ -55,28 +54,6 @@ MODELS = pytest.mark.parametrize("name", TINY)
 
 
 # -- sequences -----------------------------------------------------------------------
-
-
-@given(
-    st.lists(st.integers(0, 9), max_size=30), st.integers(1, 8), st.integers(1, 8)
-)  # fmt: skip
-def test_every_step_is_in_exactly_one_window(items, length, offset):
-    items, offset = np.array(items, dtype=np.int64), min(offset, length)
-    places = np.arange(len(items))  # the pieces of the places are those of the items
-    pieces = windows(places, length, offset)
-    steps = [(int(a), int(b)) for p in pieces for a, b in zip(p[:-1], p[1:])]
-    assert steps == [(n, n + 1) for n in range(len(items) - 1)]
-    assert all(2 <= len(piece) <= length + 1 for piece in pieces)
-    for piece, chosen in zip(pieces, windows(items, length, offset), strict=True):
-        np.testing.assert_array_equal(chosen, items[piece])
-
-
-def test_the_first_cut_comes_after_the_offset():
-    assert [p.tolist() for p in windows(np.arange(8), 3, 2)] == [
-        [0, 1, 2],
-        [2, 3, 4, 5],
-        [5, 6, 7],
-    ]
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=4))

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from recsys_tutor import training
@@ -121,20 +119,6 @@ def test_a_gpu_gives_the_same_level():
 
 
 # -- batches and epochs --------------------------------------------------------------
-
-
-@given(st.integers(0, 40), st.integers(1, 50), st.integers(0, 3))
-def test_minibatches_hold_every_row_once(n, size, seed):
-    parts = list(minibatches(n, size, np.random.default_rng(seed)))
-    assert sorted(np.concatenate([[], *parts]).tolist()) == list(range(n))
-    assert [len(part) for part in parts[:-1]] == [size] * (len(parts) - 1)
-    assert len(parts) == -(-n // size) and all(len(part) for part in parts)
-
-
-def test_minibatches_come_in_another_order_each_time():
-    rng = np.random.default_rng(0)
-    first, second = (np.concatenate(list(minibatches(50, 7, rng))) for _ in range(2))
-    assert (first != second).any() and (first != np.arange(50)).any()
 
 
 def test_an_epoch_by_hand():
