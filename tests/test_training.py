@@ -262,7 +262,7 @@ print(torch.get_num_threads())
 
 def networks():
     found = []
-    for path in sorted(PACKAGE.glob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 bases = {ast.unparse(base) for base in node.bases}
@@ -285,7 +285,7 @@ def test_networks_are_short_and_know_no_data():
 
 
 def test_no_global_seed_is_set_in_the_package():
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for call in ("torch.manual_seed(", "torch.seed(", "random.seed(", "set_state("):
             assert call not in text, f"{path.name}: {call}"
