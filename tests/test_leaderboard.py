@@ -39,10 +39,9 @@ from recsys_tutor.leaderboard import (
     task_splits,
 )
 from recsys_tutor.metrics import mae, rmse
-from recsys_tutor.mf import BiasedMF, ExplicitALS
+from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
-from recsys_tutor.svd import TruncatedSVD
 from recsys_tutor.transitions import Transitions
 from recsys_tutor.worlds import make_world
 

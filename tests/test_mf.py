@@ -23,6 +23,7 @@ from recsys_tutor.mf import (
     ExplicitALS,
     FunkSVD,
     SVDpp,
+    TruncatedSVD,
     als_half_step,
     als_objective,
     sgd_epoch,
@@ -30,7 +31,6 @@ from recsys_tutor.mf import (
     svdpp_epoch,
     svdpp_user_factors,
 )
-from recsys_tutor.svd import TruncatedSVD
 from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
