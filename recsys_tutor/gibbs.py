@@ -257,9 +257,17 @@ def gibbs_sweep(blocks, state, rng, *, prior=PRIOR, gaussian=True) -> None:
             rng, theta, block.group, state.mean[b].shape[1], prior
         )
         gibbs_weights(
-            *(block.row, e, counts[b], X.indptr, X.indices, X.data, theta[0]),
-            *_prior_of(state, b, 0, block.group),
-            *(state.alpha, rng.normal(size=X.shape[1])),
+            block.row,
+            e,
+            counts[b],
+            X.indptr,
+            X.indices,
+            X.data,
+            theta[0],
+            state.mean[b][0][block.group],
+            state.precision[b][0][block.group],
+            state.alpha,
+            rng.normal(size=X.shape[1]),
         )
         sums.append(np.ascontiguousarray((X @ theta[1:].T).T))
     for f in range(1, len(state.theta[0])):
@@ -269,15 +277,20 @@ def gibbs_sweep(blocks, state, rng, *, prior=PRIOR, gaussian=True) -> None:
         for b, (block, Q) in enumerate(zip(blocks, sums, strict=True)):
             X = block.X
             gibbs_factor(
-                *(block.row, e, q_all, Q[f - 1], counts[b]),
-                *(X.indptr, X.indices, X.data, state.theta[b][f]),
-                *_prior_of(state, b, f, block.group),
-                *(state.alpha, rng.normal(size=X.shape[1])),
+                block.row,
+                e,
+                q_all,
+                Q[f - 1],
+                counts[b],
+                X.indptr,
+                X.indices,
+                X.data,
+                state.theta[b][f],
+                state.mean[b][f][block.group],
+                state.precision[b][f][block.group],
+                state.alpha,
+                rng.normal(size=X.shape[1]),
             )
-
-
-def _prior_of(state, b, f, group):
-    return state.mean[b][f][group], state.precision[b][f][group]
 
 
 # -- ordered probit ------------------------------------------------------------------
