@@ -321,10 +321,9 @@ class BayesianFM(Recommender):
 
     def _kept(self):  # user_days_ has the users' own times
         draws = self.draws_
-        rows = draws.user, draws.item, draws.day, draws.w0
-        return (
-            rows if draws.cutpoints is None else (*rows, draws.cutpoints, self.levels_)
-        )
+        kept = draws.user, draws.item, draws.day, draws.w0
+        ordinal = draws.cutpoints is not None
+        return (*kept, draws.cutpoints, self.levels_) if ordinal else kept
 
     @property
     def uses_time(self):
@@ -357,8 +356,8 @@ class BayesianFM(Recommender):
             D = draws.day[s]
             if self.day and time is None:
                 D = self.user_days_ @ D
-            rows = _rule_of_rows(draws.user[s], draws.item[s], D, users, items, day)
-            yield draws.w0[s] + rows
+            pairs = _rule_of_rows(draws.user[s], draws.item[s], D, users, items, day)
+            yield draws.w0[s] + pairs
 
     def _stars(self, users, items, time):
         total = np.zeros(len(users))

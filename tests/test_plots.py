@@ -192,7 +192,7 @@ LAYERS = [
     {"metrics", "worlds", "training", "cells", "movielens_ids"},
     {"parts", "similarity", "ratings_csv"},
     {"splits"},
-    {"datasets", "baselines", "neighbors", "content", "mf", "svd", "implicit_mf"}
+    {"datasets", "baselines", "neighbors", "content", "mf", "implicit_mf"}
     | {"gibbs", "bayesian", "plsa", "neural", "towers", "autoencoders", "graph"}
     | {"sequential", "transitions", "hybrid"},
     {"evaluate", "digests", "spaces", "entries"},
@@ -205,7 +205,7 @@ NETWORKS = ("neural", "towers", "autoencoders", "graph", "sequential")
 BETWEEN_MODELS = {
     "neighbors": {"baselines"},
     "content": {"baselines"},
-    "mf": {"baselines", "svd"},
+    "mf": {"baselines"},
     "bayesian": {"datasets", "gibbs"},
     "plsa": {"baselines"},
     "hybrid": None,
@@ -213,7 +213,6 @@ BETWEEN_MODELS = {
     "towers": {"bayesian", "neural"},
     "autoencoders": {"neural"},
     "graph": {"implicit_mf"},
-    "sequential": {"neural", "transitions"},
 }
 
 
