@@ -185,7 +185,7 @@ def explain(
 class ContentBased(Recommender):
     """Rank items by their resemblance to what the user has.
 
-    Profile: ``p_u = sum over i in I_u of a_ui x_i / sum of |a_ui|``. Rule:
+    Profile: ``p_u = sum over i in I_u of w_ui x_i / sum of |w_ui|``. Rule:
     ``s(u, i) = p_u · x_i`` (chapter 05, eq-content-profile).
 
     Attributes
@@ -205,7 +205,7 @@ class ContentBased(Recommender):
     )
     weighting: Literal["count", "rating"] = param(
         "count",
-        "``a_ui = 1``, or the rating minus the user's mean, so that disliked items "
+        "``w_ui = 1``, or the rating minus the user's mean, so that disliked items "
         "push the profile away.",
     )
 
@@ -218,7 +218,7 @@ class ContentBased(Recommender):
         return self._weights(X) @ self.F_
 
     def _weights(self, X):
-        """``a_ui / sum of |a_ui|`` in the places of the users' items."""
+        """``w_ui / sum of |w_ui|`` in the places of the users' items."""
         row, weight = rows_of(X), np.ones(X.nnz)
         if self.weighting == "rating":
             mean = group_mean(X.data, row, X.shape[0])[row]
