@@ -36,7 +36,7 @@ from recsys_tutor.kernels import check_squares, parallel
 from recsys_tutor.parameters import Seed, param
 from recsys_tutor.ranking import cosines
 
-__all__ = ["BayesianFM", "Draws", "Gaussian", "OrdinalProbit", "side_features"]
+__all__ = ["BayesianFM", "Gaussian", "OrdinalProbit", "PosteriorDraws", "side_features"]
 
 DAY = 86_400  # seconds
 
@@ -141,7 +141,7 @@ LIKELIHOODS = {"gaussian": Gaussian, "ordinal": OrdinalProbit}
 
 
 @dataclass
-class Draws:
+class PosteriorDraws:
     """The kept draws of a :class:`BayesianFM`, one after the other.
 
     Attributes
@@ -203,7 +203,7 @@ class BayesianFM(Recommender):
 
     Attributes
     ----------
-    draws_ : Draws
+    draws_ : PosteriorDraws
         What is kept of the sweeps after the burn-in.
     levels_ : (L,)
         The star levels that occur in training.
@@ -317,7 +317,7 @@ class BayesianFM(Recommender):
         sizes = self.n_users_, self.n_items_, len(self.days_) + 1
         user, item, day = (np.zeros((n, size, width), np.float32) for size in sizes)
         cutpoints = np.zeros((n, n_cutpoints)) if n_cutpoints else None
-        return Draws(user, item, day, np.zeros(n), np.zeros(n), cutpoints)
+        return PosteriorDraws(user, item, day, np.zeros(n), np.zeros(n), cutpoints)
 
     def _kept(self):  # user_days_ has the users' own times
         draws = self.draws_

@@ -102,7 +102,7 @@ def em_step(
     responsibilities are not stored.
     """
     _check_topics(X, phi)
-    theta, phi_t = theta**beta, _by_item(phi) ** beta
+    theta, phi_t = _tempered(theta, beta), _tempered(_by_item(phi), beta)
     x = X.data.astype(np.float64)
     of_user, of_item = _expected_counts(X.indptr, X.indices, x, theta, phi_t)
     total = np.maximum(of_item.sum(axis=0), TINY)
@@ -122,6 +122,10 @@ def _by_item(phi):
     return np.ascontiguousarray(phi.T)
 
 
+def _tempered(shares, beta):
+    return shares if beta == 1 else shares**beta
+
+
 def _rows_to_one(counts):
     total = counts.sum(axis=1, keepdims=True)
     uniform = np.full_like(counts, 1 / counts.shape[1])
@@ -138,11 +142,11 @@ def fold_in(
     or only with items of no topic, stays uniform.
     """
     _check_topics(X, phi)
-    phi_t, x = _by_item(phi) ** beta, X.data.astype(np.float64)
+    phi_t, x = _tempered(_by_item(phi), beta), X.data.astype(np.float64)
     theta = np.full((X.shape[0], len(phi)), 1 / len(phi))
     for _ in range(n_epochs):
         count, _ = _expected_counts(
-            X.indptr, X.indices, x, theta**beta, phi_t, with_items=False
+            X.indptr, X.indices, x, _tempered(theta, beta), phi_t, with_items=False
         )
         theta = _rows_to_one(count)
     return theta
@@ -165,7 +169,8 @@ def free_energy(
     O(nnz · n_topics).
     """
     _check_topics(X, phi)
-    p = pair_dots(theta**beta, _by_item(phi) ** beta, rows_of(X), X.indices)
+    theta, phi_t = _tempered(theta, beta), _tempered(_by_item(phi), beta)
+    p = pair_dots(theta, phi_t, rows_of(X), X.indices)
     return float(-np.sum(X.data * np.log(np.maximum(p, TINY))) / beta)
 
 

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from recsys_tutor import digests, leaderboard, ranking, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
-from recsys_tutor.bayesian import BayesianFM, Draws
+from recsys_tutor.bayesian import BayesianFM, PosteriorDraws
 from recsys_tutor.content import RICH_FIELDS, ContentRidge, item_terms, tfidf
 from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.entries import LISTS
@@ -881,7 +881,7 @@ def kept(model):
 def attributes(model):
     """Path and value of what a model holds, the parts of a record of draws included."""
     for name, value in vars(model).items():
-        if isinstance(value, Draws):
+        if isinstance(value, PosteriorDraws):
             yield from (((name, part), array) for part, array in vars(value).items())
         else:
             yield (name,), value
