@@ -103,8 +103,9 @@ def em_step(
     """
     _check_topics(X, phi)
     theta, phi_t = _tempered(theta, beta), _tempered(_by_item(phi), beta)
-    x = X.data.astype(np.float64)
-    of_user, of_item = _expected_counts(X.indptr, X.indices, x, theta, phi_t)
+    of_user, of_item = _expected_counts(
+        X.indptr, X.indices, X.data.astype(np.float64), theta, phi_t
+    )
     total = np.maximum(of_item.sum(axis=0), TINY)
     return _rows_to_one(of_user), (of_item / total).T
 
