@@ -26,6 +26,10 @@ from recsys_tutor.checks import (
     check_squares,
     square_matrix_bytes,
 )
+from recsys_tutor.kernels import (
+    group_mean,
+    rows_of,
+)
 from recsys_tutor.parameters import param
 from recsys_tutor.ranking import TopK, top_k
 
@@ -89,7 +93,7 @@ def explain(
 class ContentBased(Recommender):
     """Rank items by their resemblance to what the user has.
 
-    Profile: ``p_u = sum over i in I_u of a_ui x_i / sum of |a_ui|``. Rule:
+    Profile: ``p_u = sum over i in I_u of w_ui x_i / sum of |w_ui|``. Rule:
     ``s(u, i) = p_u · x_i`` (chapter 05, eq-content-profile).
 
     Attributes
@@ -109,7 +113,7 @@ class ContentBased(Recommender):
     )
     weighting: Literal["count", "rating"] = param(
         "count",
-        "``a_ui = 1``, or the rating minus the user's mean, so that disliked items "
+        "``w_ui = 1``, or the rating minus the user's mean, so that disliked items "
         "push the profile away.",
     )
 
@@ -122,14 +126,12 @@ class ContentBased(Recommender):
         return self._weights(X) @ self.F_
 
     def _weights(self, X):
-        """``a_ui / sum of |a_ui|`` in the places of the users' items."""
-        count = np.diff(X.indptr)
-        row = np.repeat(np.arange(X.shape[0]), count)
-        weight = np.ones(X.nnz)
+        """``w_ui / sum of |w_ui|`` in the places of the users' items."""
+        row, weight = rows_of(X), np.ones(X.nnz)
         if self.weighting == "rating":
-            mean = np.bincount(row, X.data, X.shape[0]) / np.maximum(count, 1)
-            weight = X.data - mean[row]
-            weight[np.abs(weight) < 1e-12 * np.abs(mean[row])] = 0.0  # rounding
+            mean = group_mean(X.data, row, X.shape[0])[row]
+            weight = X.data - mean
+            weight[np.abs(weight) < 1e-12 * np.abs(mean)] = 0.0  # rounding
         size = np.bincount(row, np.abs(weight), X.shape[0])
         weight = np.divide(weight, size[row], out=weight, where=size[row] > 0)
         return csr_array((weight, X.indices, X.indptr), shape=X.shape)
@@ -190,8 +192,7 @@ class ContentRidge(Recommender):
         self.S_ = (F @ F.T).toarray()  # (n_items, n_items)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         X = train.csr
-        row = np.repeat(np.arange(train.n_users), np.diff(X.indptr))
-        self.X_ = self._weights(X, X.data - self.bias_._predict(row, X.indices))
+        self.X_ = self._weights(X, X.data - self.bias_._predict(rows_of(X), X.indices))
 
     def _weights(self, X, residual):
         """Csr matrix whose row ``u`` holds ``a_u`` in the places of the rated items."""
@@ -205,19 +206,14 @@ class ContentRidge(Recommender):
         return csr_array((a, X.indices, X.indptr), shape=X.shape)
 
     def _predict(self, users, items):
-        result = np.empty(len(users))
-        for u in np.unique(users):
-            rows = users == u
-            result[rows] = self._score_users(np.array([u]))[0, items[rows]]
-        return result
+        return self._predict_from_scores(users, items)
 
     def _score_users(self, users):
         return self.bias_._score_users(users) + self.X_[users] @ self.S_
 
     def _score_history(self, X):
         base = self.bias_._score_history(X)
-        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        return base + self._weights(X, X.data - base[row, X.indices]) @ self.S_
+        return base + self._weights(X, X.data - base[rows_of(X), X.indices]) @ self.S_
 
     def _similarities(self, items):
         """Cosines of the features: their dot products are in ``S_``."""

@@ -325,34 +325,13 @@ class Interactions:
             raise ValueError("these interactions carry no time; pass a time column")
         return np.argsort(self.time, kind="stable")
 
-    def sequences(self, max_len: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Each user's items in order of time, right-padded.
+    def timeline(self) -> np.ndarray:
+        """(n,) int64 row positions sorted by user, within a user by time.
 
-        Parameters
-        ----------
-        max_len : int, optional
-            Keep only the latest ``max_len`` items of a user; default: the longest.
-
-        Returns
-        -------
-        items : (n_users, max_len) int64
-            Padded on the right with ``n_items``, which is no item's index.
-        lengths : (n_users,) int64
+        Ties in time keep the order of the rows: the later row is the later event.
         """
         order = self.chronological()
-        order = order[np.argsort(self.user[order], kind="stable")]
-        counts = np.bincount(self.user, minlength=self.n_users)
-        longest = int(counts.max(initial=0))
-        max_len = longest if max_len is None else max_len
-        if not isinstance(max_len, numbers.Integral) or (max_len < 1 and longest):
-            raise ValueError(f"max_len must be at least 1, got {max_len!r}")
-        lengths = np.minimum(counts, max_len)
-        start = np.cumsum(counts) - counts
-        place = np.arange(len(order)) - np.repeat(start + counts - lengths, counts)
-        row = np.repeat(np.arange(self.n_users), counts)
-        items = np.full((self.n_users, max_len), self.n_items, dtype=np.int64)
-        items[row[place >= 0], place[place >= 0]] = self.item[order[place >= 0]]
-        return items, lengths
+        return order[np.argsort(self.user[order], kind="stable")]
 
     def to_frame(self) -> pd.DataFrame:
         """Rows with ids, not indices: columns user, item, value and, if any, time."""

@@ -18,9 +18,11 @@ from recsys_tutor.checks import check_factors
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
     one_blas_thread,
+    ones_like,
     overflow_to_inf,
     pair_dots,
     parallel_if_long,
+    rows_of,
     solve_ridges,
 )
 from recsys_tutor.parameters import Seed, param
@@ -82,15 +84,14 @@ def weighted_als_half_step(
 
 @overflow_to_inf
 def implicit_als_objective(X, P, Q, unobserved, reg) -> float:
-    """``sum over entries c (1 - s)² + unobserved · sum over all cells s²`` + penalty.
+    """What every :func:`weighted_als_half_step` lowers, with ``s_ui = p_u · q_i``.
 
-    With ``s = p_u · q_i``, and the penalty ``reg`` times
-    ``sum_u (|I_u| + unobserved · n_items) |p_u|²`` plus the same for items with
-    ``|U_i|`` and ``n_users`` (chapter 09, eq-ials-objective). Cost
-    O(nnz · f + f² · (n_users + n_items)).
+    ``sum over entries x_ui (1 - s_ui)² + unobserved · sum over all cells s_ui²
+    + reg · sum_u (|I_u| + unobserved · n_items) |p_u|²
+    + reg · sum_i (|U_i| + unobserved · n_users) |q_i|²`` (chapter 09,
+    eq-ials-objective). Cost O(nnz · f + f² · (n_users + n_items)).
     """
-    row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    s = pair_dots(P, Q, row, X.indices)
+    s = pair_dots(P, Q, rows_of(X), X.indices)
     loss = np.sum(X.data * (1 - s) ** 2)
     loss += unobserved * np.sum((P.T @ P) * (Q.T @ Q))
     n_u = np.diff(X.indptr) + unobserved * X.shape[1]
@@ -159,10 +160,8 @@ class ImplicitALS(Recommender):
         return self.Q_
 
     def _score_history(self, X):
-        ones = csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
-        return weighted_als_half_step(ones, self.Q_, self.unobserved, self.reg) @ (
-            self.Q_.T
-        )
+        P = weighted_als_half_step(ones_like(X), self.Q_, self.unobserved, self.reg)
+        return P @ self.Q_.T
 
 
 # -- Bayesian personalised ranking -----------------------------------------------------
@@ -284,10 +283,9 @@ class BPR(Recommender):
             order = rng.permutation(np.flatnonzero(lacks))
             user, positive = train.user[order], train.item[order]
             triples = user, positive, sample_negatives(rng, user, X, weights=weights)
-            parameters = self.b_, self.P_, self.Q_
-            bpr_epoch(*triples, *parameters, self.learning_rate, self.reg)
-            loss = bpr_objective(*triples, *parameters, self.reg)
-            if self._end_epoch(loss):
+            factors = self.b_, self.P_, self.Q_
+            bpr_epoch(*triples, *factors, self.learning_rate, self.reg)
+            if self._end_epoch(bpr_objective(*triples, *factors, self.reg)):
                 break
 
     def _score_users(self, users):

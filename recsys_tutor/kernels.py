@@ -14,18 +14,22 @@ from threading import Lock, Thread
 import numba
 import numpy as np
 from numba import njit, prange
+from scipy.sparse import csr_array
 from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "SUMS_IN_ANY_ORDER",
+    "group_mean",
     "in_forked_process",
     "is_stored",
     "one_blas_thread",
+    "ones_like",
     "overflow_to_inf",
     "pair_dots",
     "parallel",
     "parallel_if_long",
     "ridge_rows",
+    "rows_of",
     "solve_ridges",
     "unit_scale",
 ]
@@ -140,6 +144,31 @@ def unit_scale(values: np.ndarray) -> float:
     """
     _, exponent = np.frexp(np.abs(values).max(initial=0.0))
     return float(np.ldexp(1.0, min(int(exponent), 1023)))
+
+
+# -- sparse rows and groups -----------------------------------------------------------
+
+
+def rows_of(X: csr_array) -> np.ndarray:
+    """The row of each stored entry, (nnz,) int64; the column is ``X.indices``."""
+    return np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+
+
+def ones_like(X: csr_array) -> csr_array:
+    """1 at every stored entry of ``X``."""
+    return csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
+
+
+def group_mean(
+    values: np.ndarray, index: np.ndarray, n: int, empty: float = 0.0
+) -> np.ndarray:
+    """Mean of the values of each group ``0 .. n - 1``; ``empty`` where there is none.
+
+    ``index`` says which group each of ``values`` belongs to. Returns (n,) float64.
+    """
+    count = np.bincount(index, minlength=n)
+    total = np.bincount(index, weights=values, minlength=n)
+    return np.where(count > 0, total / np.maximum(count, 1), empty)
 
 
 # -- compiled loops ------------------------------------------------------------------

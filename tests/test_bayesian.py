@@ -175,16 +175,15 @@ def test_draws_are_kept_after_the_burn_in():
     all_of_them = BayesianFM(**{**options, "burn_in": 0}).fit(data)
     some = BayesianFM(**{**options, "burn_in": 4}).fit(data)
     draws = all_of_them.draws(*pairs)
-    assert draws.shape == (6, 42) and all_of_them.n_draws_ == 6
+    assert draws.shape == (6, 42) and all_of_them.draws_.n == 6
     np.testing.assert_array_equal(some.draws(*pairs), draws[4:])
     assert [h["loss"] for h in some.history_] == [
         h["loss"] for h in all_of_them.history_
     ]
     np.testing.assert_allclose(some.predict(*pairs), draws[4:].mean(axis=0))
-    for name in ("user_draws_", "item_draws_", "day_draws_", "alpha_draws_"):
-        np.testing.assert_array_equal(
-            getattr(some, name), getattr(all_of_them, name)[4:]
-        )
+    for name in ("user", "item", "day", "w0", "alpha"):
+        kept, every = (getattr(model.draws_, name) for model in (some, all_of_them))
+        np.testing.assert_array_equal(kept, every[4:])
     assert (draws.std(axis=0) > 0.01).all()
 
 
@@ -196,10 +195,10 @@ def test_draws_follow_from_the_stored_rows():
     draws = model.draws(u, i, time=when)
     places = [1, 3, 4]  # days 0, 2, 4 and 6 have ratings; the last row is "another"
     for s, n in np.ndindex(4, 3):
-        a = model.user_draws_[s, u[n]].astype(float)
-        b = model.item_draws_[s, i[n]].astype(float)
-        c = model.day_draws_[s, places[n]].astype(float)
-        expected = model.w0_draws_[s] + a[0] + b[0] + c[0]
+        a = model.draws_.user[s, u[n]].astype(float)
+        b = model.draws_.item[s, i[n]].astype(float)
+        c = model.draws_.day[s, places[n]].astype(float)
+        expected = model.draws_.w0[s] + a[0] + b[0] + c[0]
         for x, y in ((a, b), (a, c), (b, c)):
             expected += oracles.dot(x[1:], y[1:])
         assert draws[s, n] == pytest.approx(expected, rel=1e-5)
@@ -263,7 +262,7 @@ def test_probabilities_of_the_stars_sum_to_one_and_give_the_expected_star():
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
     np.testing.assert_allclose(model.predict(*pairs), p @ [1, 2, 3, 4, 5], rtol=1e-12)
     draws, expected = model.draws(*pairs), np.zeros((42, 5))
-    for cuts, r_hat in zip(model.cutpoint_draws_, draws, strict=True):
+    for cuts, r_hat in zip(model.draws_.cutpoints, draws, strict=True):
         assert cuts[0] == -np.inf and cuts[-1] == np.inf
         assert (np.diff(cuts[1:-1]) > 0).all()
         expected += np.diff(stats.norm.cdf(cuts, loc=r_hat[:, None])) / 4
@@ -321,14 +320,14 @@ def test_during_the_burn_in_the_model_answers_with_its_last_draw(likelihood):
     pairs = every_pair(data)
 
     def look(model, epoch, logs):
-        assert model.n_draws_ == max(epoch - 3, 1)
+        assert model.draws_.n == max(epoch - 3, 1)
         seen.append(model.predict(*pairs))
 
     BayesianFM(**options).fit(data, callback=look)
     single = BayesianFM(**{**options, "burn_in": 0}).fit(data)
     stars = single.draws(*pairs)
     if likelihood == "ordinal":
-        for s, cuts in enumerate(single.cutpoint_draws_):
+        for s, cuts in enumerate(single.draws_.cutpoints):
             p = np.diff(stats.norm.cdf(cuts - stars[s][:, None]), axis=1)
             stars[s] = p @ [1, 2, 3, 4, 5]
     for epoch in (1, 2, 3, 4):
@@ -341,9 +340,10 @@ def test_early_stopping_in_the_burn_in_leaves_one_draw():
     never_better = EarlyStopping(lambda model: -len(model.history_), patience=2)
     model = BayesianFM(**{**SMALL, "n_epochs": 9, "burn_in": 6}, day=True)
     model.fit(data, callback=never_better)
-    assert len(model.history_) == 3 and model.n_draws_ == 1
-    for name in ("user_draws_", "item_draws_", "day_draws_", "w0_draws_"):
-        assert len(getattr(model, name)) == 1 and getattr(model, name).any(), name
+    assert len(model.history_) == 3 and model.draws_.n == 1
+    for name in ("user", "item", "day", "w0", "alpha"):
+        array = getattr(model.draws_, name)
+        assert len(array) == 1 and array.any(), name
     third = BayesianFM(**{**SMALL, "n_epochs": 3, "burn_in": 2}, day=True).fit(data)
     assert model.predict([0], [6]) == third.predict([0], [6])
 
@@ -400,7 +400,7 @@ def test_a_made_world_is_recovered_and_its_intervals_cover():
     draws = model.draws(test.user, test.item)
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
     assert np.mean((low < truth) & (truth < high)) == pytest.approx(0.9, abs=0.015)
-    noise = 1 / np.sqrt(model.alpha_draws_)
+    noise = 1 / np.sqrt(model.draws_.alpha)
     assert noise.mean() == pytest.approx(0.5, abs=0.005)
     place = stats.norm.cdf((test.value - draws) / noise[:, None]).mean(axis=0)
     share = np.mean((place > 0.05) & (place < 0.95))

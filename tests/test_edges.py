@@ -18,7 +18,7 @@ from recsys_tutor.content import ContentRidge
 from recsys_tutor.data import Interactions
 from recsys_tutor.hybrid import FeatureAugmented
 from recsys_tutor.kernels import unit_scale
-from recsys_tutor.mf import ExplicitALS
+from recsys_tutor.mf import ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import (
     EASE,
     ItemKNN,
@@ -28,7 +28,6 @@ from recsys_tutor.neighbors import (
     co_rated_cosine,
     pearson,
 )
-from recsys_tutor.svd import TruncatedSVD
 
 
 def make(user, item, value, n_users, n_items):

@@ -215,8 +215,7 @@ def test_the_loss_is_the_cross_entropy_of_the_pairs():
 
 
 def batches_of(model, data, rng):
-    model._prepare(data, rng)
-    parts = list(model._batches(data, rng))
+    parts = list(model._batches(model._prepare(data, rng), rng))
     return [np.concatenate(column) for column in zip(*parts, strict=True)], parts
 
 
