@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import oracles
 import pytest
+from recsys_tutor.leaderboard import load_results
 from scipy import stats
 from scipy.sparse import csr_array, hstack
 
@@ -16,7 +17,6 @@ from recsys_tutor.callbacks import EarlyStopping
 from recsys_tutor.data import Interactions
 from recsys_tutor.evaluate import evaluate_ratings
 from recsys_tutor.gibbs import block_values, sample_cutpoints, sample_latent
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.mf import svdpp_user_factors
 from recsys_tutor.worlds import make_world, toy

@@ -9,6 +9,7 @@ import strategies
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from recsys_tutor.leaderboard import load_results
 from scipy import stats
 from scipy.sparse import csr_array, csr_matrix
 
@@ -22,7 +23,6 @@ from recsys_tutor.implicit_mf import (
     sample_negatives,
     weighted_als_half_step,
 )
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"

@@ -9,6 +9,7 @@ import strategies
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recsys_tutor.leaderboard import load_results
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 
@@ -16,7 +17,6 @@ from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.data import Interactions
 from recsys_tutor.evaluate import evaluate_ratings
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.mf import (
     BiasedMF,

@@ -10,6 +10,7 @@ import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
+from recsys_tutor.leaderboard import load_results
 from scipy.optimize import linear_sum_assignment, minimize
 from scipy.sparse import csr_array
 from sklearn.decomposition._nmf import _multiplicative_update_w
@@ -19,7 +20,6 @@ from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Interactions
 from recsys_tutor.evaluate import evaluate_ratings
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.plsa import (
     PLSA,
