@@ -9,7 +9,6 @@ import strategies
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from recsys_tutor.leaderboard import load_results
 from scipy import stats
 from scipy.sparse import csr_array, csr_matrix
 
@@ -23,6 +22,7 @@ from recsys_tutor.implicit_mf import (
     sample_negatives,
     weighted_als_half_step,
 )
+from recsys_tutor.study.results import Results
 from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
@@ -356,6 +356,5 @@ def test_bpr_puts_what_users_have_above_what_they_lack():
 
 @pytest.mark.parametrize("name, limit", [("Implicit ALS", 0.475), ("BPR", 0.445)])
 def test_the_book_s_five_seeds(name, limit):
-    frame = load_results(BOOK)
-    rows = frame[(frame.task == "ranking") & (frame.model == name)]
-    assert len(rows) == 5 and rows.ndcg.mean() >= limit
+    seeds = Results.load(BOOK).scores("ranking", "ndcg")[name]
+    assert len(seeds) == 5 and seeds.mean() >= limit

@@ -9,7 +9,6 @@ import strategies
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recsys_tutor.leaderboard import load_results
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 
@@ -30,6 +29,7 @@ from recsys_tutor.mf import (
     svdpp_epoch,
     svdpp_user_factors,
 )
+from recsys_tutor.study.results import Results
 from recsys_tutor.svd import TruncatedSVD
 from recsys_tutor.worlds import make_world, toy
 
@@ -478,10 +478,8 @@ def test_a_made_world_is_recovered():
 
 @pytest.mark.parametrize("name, limit", [("MF, SGD", 0.912), ("SVD++", 0.905)])
 def test_the_book_s_five_folds(name, limit):
-    frame = load_results(BOOK)
-    rows = frame[(frame.task == "rating") & (frame.model == name)]
-    folds = rows[rows.split.str.startswith("fold")]
-    assert len(folds) == 5 and folds.rmse.mean() <= limit
+    folds = Results.load(BOOK).scores("rating", "rmse")[name]
+    assert len(folds) == 5 and folds.mean() <= limit
 
 
 @pytest.mark.parametrize("model, limit", [(BiasedMF(), 0.912), (SVDpp(), 0.905)])

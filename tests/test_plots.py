@@ -195,9 +195,11 @@ LAYERS = [
     {"datasets", "baselines", "neighbors", "content", "mf", "svd", "implicit_mf"}
     | {"gibbs", "bayesian", "plsa", "neural", "towers", "autoencoders", "graph"}
     | {"sequential", "transitions", "hybrid"},
-    {"evaluate", "digests", "spaces", "entries"},
-    {"tuning"},
-    {"leaderboard"},
+    {"evaluate", "tuning"},
+    {"protocol"},
+    {"study", "study.files", "study.process", "study.digests", "study.entries"},
+    {"study.results", "study.search"},
+    {"study.leaderboard"},
 ]
 #: Modules built on torch.
 NETWORKS = ("neural", "towers", "autoencoders", "graph", "sequential")
@@ -221,7 +223,13 @@ EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 
 
 def modules():
-    return {path.stem: path for path in PACKAGE.glob("*.py")}
+    """Every module of the package by its name, "study.results" for one in a folder."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        inside = parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
+        found[".".join(inside)] = path
+    return found
 
 
 def imports(path):
@@ -237,9 +245,8 @@ def imports(path):
 
 
 def siblings(path):
-    names = {name.split(".")[1] for name in imports(path) if name.count(".")
-             and name.startswith("recsys_tutor.")}  # fmt: skip
-    return names & set(modules())
+    inside = {name for name in imports(path) if name.startswith("recsys_tutor.")}
+    return {name.partition(".")[2] for name in inside} & set(modules())
 
 
 def test_dependencies_point_one_way():
@@ -263,6 +270,14 @@ def test_nothing_imports_plots_and_only_plots_imports_matplotlib():
         draws = any(used.split(".")[0] == "matplotlib" for used in imports(path))
         assert draws == (name == "plots"), name
     assert siblings(modules()["plots"]) == set(), "plots know no model"
+
+
+def test_nothing_else_imports_the_book_s_own_experiments():
+    for name, path in modules().items():
+        if not name.startswith("study"):
+            used = {other.partition(".")[0] for other in siblings(path)}
+            assert "study" not in used, name
+    assert "study.results" in siblings(modules()["study.leaderboard"]), "it would show"
 
 
 def loaded_after(statement):
@@ -296,7 +311,7 @@ def test_every_module_says_what_it_is_and_what_it_offers():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         text = ast.get_docstring(tree)
         assert text, name
-        if name == "__init__":
+        if path.stem == "__init__":
             continue
         assert "\nChapter" in text, f"{name} names its chapter"
         public = next(

@@ -10,7 +10,6 @@ import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
-from recsys_tutor.leaderboard import load_results
 from scipy.optimize import linear_sum_assignment, minimize
 from scipy.sparse import csr_array
 from sklearn.decomposition._nmf import _multiplicative_update_w
@@ -32,6 +31,7 @@ from recsys_tutor.plsa import (
     gaussian_em_step,
     log_likelihood,
 )
+from recsys_tutor.study.results import Results
 from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
@@ -424,16 +424,13 @@ def test_types_of_raters_are_recovered():
 
 @pytest.mark.parametrize("name, limit", [("PLSA", 0.42), ("PLSA, tempered", 0.46)])
 def test_the_book_s_five_seeds(name, limit):
-    frame = load_results(BOOK)
-    rows = frame[(frame.task == "ranking") & (frame.model == name)]
-    assert len(rows) == 5 and rows.ndcg.mean() >= limit
+    seeds = Results.load(BOOK).scores("ranking", "ndcg")[name]
+    assert len(seeds) == 5 and seeds.mean() >= limit
 
 
 def test_the_book_s_ratings():
     """Types of users beat the biases on every fold."""
-    frame = load_results(BOOK)
-    frame = frame[(frame.task == "rating") & frame.split.str.startswith("fold")]
-    table = frame.pivot(index="split", columns="model", values="rmse")
+    table = Results.load(BOOK).scores("rating", "rmse")
     assert len(table) == 5
     assert (table["Gaussian PLSA"] < table["Bias model"]).all()
 
