@@ -510,7 +510,7 @@ def check_boxes(notebook):
 
 
 def package_source():
-    return "\n".join(path.read_text("utf-8") for path in sorted(PACKAGE.glob("*.py")))
+    return "\n".join(path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")))
 
 
 def name_exists(name, source):
