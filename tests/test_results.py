@@ -77,6 +77,9 @@ def test_models_are_shown_in_the_order_asked_for():
     assert board.table("rating", ["rmse"], models=["A"]).index.tolist() == ["A"]
     both = board.table("ranking", ["ndcg"], models=["A", "B"])
     assert both.index.tolist() == ["B"], "A makes no lists"
+    index = pd.Index(["A", "B"])
+    assert list(board.scores("rating", "rmse", models=index)) == ["A", "B"]
+    assert board.table("rating", ["rmse"], index).index.tolist() == ["A", "B"]
     assert board.models == ["B", "A"]
 
 

@@ -243,6 +243,7 @@ class Results:
 
     def _part(self, task, splits=None, models=None) -> pd.DataFrame:
         """The rows of a task, of some splits and models; never none."""
+        models = None if models is None else list(models)
         unknown = [name for name in models or () if name not in self.models]
         part = self.frame[self.frame.task == task] if len(self) else self.frame
         if len(part):
@@ -252,7 +253,7 @@ class Results:
             part = part[part.model.isin(models)]
         if part.empty or unknown:
             of = "" if splits is None else f", splits {splits!r}"
-            of += "" if models is None else f", models {unknown or list(models)}"
+            of += "" if models is None else f", models {unknown or models}"
             raise ValueError(
                 f"the results file has no rows for task {task!r}{of}; it has {self!r}"
             )
