@@ -151,6 +151,8 @@ def test_the_metrics_of_a_task():
     table = board.table("ranking")
     assert list(table)[:4] == ["seed 42", "ndcg", "±", "precision"]
     assert list(table)[-2:] == ["fit_seconds", "peak_mb"]
+    first = board.rows("ranking").ndcg
+    assert table["seed 42"].to_dict() == first.to_dict()
 
 
 # -- users ---------------------------------------------------------------------------
