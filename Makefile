@@ -59,10 +59,10 @@ bench: .venv/stamp-bench ## this package beside its peers
 	$(PY) -m benchmarks.run
 
 leaderboard: .venv/stamp-test data ## the results file behind every table of the book
-	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.leaderboard
+	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.study.leaderboard
 
 tuning: .venv/stamp-test data ## the search behind chapter 17's curves
-	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.tuning
+	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.study.search
 
 data: .venv/stamp-test ## fetch MovieLens 100K into the cache (once)
 	@$(PY) -c "from recsys_tutor.datasets import load_movielens_100k as load; print('MovieLens 100K:', load().interactions.csr.nnz, 'ratings')"

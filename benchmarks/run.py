@@ -22,7 +22,7 @@ import pandas as pd
 
 from benchmarks.cases import CASES, LARGE
 from recsys_tutor.files import write_whole
-from recsys_tutor.leaderboard import peak_mb
+from recsys_tutor.study.process import peak_mb
 
 HERE = Path(__file__).parent
 PACKAGES = ("numpy", "scipy", "numba", "scikit-surprise", "implicit", "cornac")

@@ -32,6 +32,7 @@ __all__ = [
     "carve_validation",
     "cold_items",
     "contiguous_folds",
+    "fold",
     "global_time",
     "item_stratified",
     "k_fold",
@@ -97,18 +98,30 @@ def k_fold(
     ``random_state=None`` does not shuffle: see :func:`contiguous_folds`.
     """
     check_data("k_fold", data)
-    if len(data) < 2:
-        raise ValueError(f"folds need at least two rows, got {len(data)}")
-    check_number("n_folds", n_folds, low=2, high=len(data), whole=True)
+    _check_folds(data, n_folds)
+    chosen = {"n_folds": n_folds, "random_state": random_state}
+    return [fold(data, n, **chosen) for n in range(n_folds)]
+
+
+def fold(
+    data: Interactions, n: int, *, n_folds: int = 5, random_state: int | None = 0
+) -> Split:
+    """``k_fold(...)[n]`` without the other folds; ``n`` counts from 0."""
+    check_data("fold", data)
+    _check_folds(data, n_folds)
+    check_number("n", n, low=0, high=n_folds - 1, whole=True)
     rows = np.arange(len(data))
     if random_state is not None:
         check_seed(random_state)
         np.random.RandomState(random_state).shuffle(rows)
-    folds = []
-    for test in np.array_split(np.arange(len(rows)), n_folds):
-        train = np.delete(rows, test)
-        folds.append(Split(data.subset(train), None, data.subset(rows[test])))
-    return folds
+    test = np.array_split(np.arange(len(rows)), n_folds)[n]
+    return Split(data.subset(np.delete(rows, test)), None, data.subset(rows[test]))
+
+
+def _check_folds(data, n_folds) -> None:
+    if len(data) < 2:
+        raise ValueError(f"folds need at least two rows, got {len(data)}")
+    check_number("n_folds", n_folds, low=2, high=len(data), whole=True)
 
 
 def contiguous_folds(data: Interactions, *, n_folds: int = 5) -> list[Split]:

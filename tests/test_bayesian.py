@@ -17,9 +17,9 @@ from recsys_tutor.data import Interactions
 from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
 from recsys_tutor.gibbs import block_values, sample_cutpoints, sample_latent
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.mf import svdpp_user_factors
+from recsys_tutor.study.results import Results
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 DAY = 86_400
@@ -440,25 +440,21 @@ def test_ordinal_stars_of_a_made_world():
     ],
 )
 def test_the_book_s_five_folds(name, limit):
-    frame = load_results(BOOK)
-    rows = frame[(frame.task == "rating") & (frame.model == name)]
-    folds = rows[rows.split.str.startswith("fold")]
-    assert len(folds) == 5 and folds.rmse.mean() <= limit
+    folds = Results.load(BOOK).scores("rating", "rmse")[name]
+    assert len(folds) == 5 and folds.mean() <= limit
 
 
 def test_each_rung_of_the_ladder_is_lower_on_every_fold():
-    frame = load_results(BOOK)
     rungs = ["MF, SGD", "Gibbs MF", "Gibbs, implicit sets", "Gibbs, side features"]
-    frame = frame[(frame.task == "rating") & frame.split.str.startswith("fold")]
-    table = frame.pivot(index="split", columns="model", values="rmse")[rungs]
+    table = Results.load(BOOK).scores("rating", "rmse", models=rungs)
     assert table.shape == (5, 4)
     assert (np.diff(table.to_numpy(), axis=1) < 0).all()
 
 
 def test_the_book_s_official_fold():
     """The published 0.881 there is told the day of each test rating, as is this."""
-    frame = load_results(BOOK).query("task == 'rating' and split == 'u1'")
-    best = frame.set_index("model").rmse_own_time["Gibbs, day, ordinal"]
+    u1 = Results.load(BOOK).rows("rating", "u1")
+    best = u1.rmse_own_time["Gibbs, day, ordinal"]
     assert best <= 0.883
 
 

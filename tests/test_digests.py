@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import coo_array, csc_array, csr_array
 
-from recsys_tutor import digests
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Interactions
-from recsys_tutor.digests import code_digest, digest, ready
 from recsys_tutor.files import write_whole
 from recsys_tutor.hybrid import RankFusion, Weighted
 from recsys_tutor.mf import BiasedMF
 from recsys_tutor.neighbors import EASE, ItemKNN
+from recsys_tutor.study import digests
+from recsys_tutor.study.digests import code_digest, digest
+from recsys_tutor.study.files import ready
 
 BIG = np.arange(6000.0).reshape(60, 100)
 
@@ -84,7 +85,7 @@ def test_digests_are_the_same_in_every_process():
     """Sets and dictionaries, too, whose order may depend on the process."""
     source = (
         "import numpy as np\n"
-        "from recsys_tutor.digests import digest, code_digest\n"
+        "from recsys_tutor.study.digests import digest, code_digest\n"
         "from recsys_tutor.neighbors import EASE\n"
         "v = [{'a', 'b', 'c', 'd'}, {'x': 1}, 1.5, 'é', EASE(), np.arange(9)]\n"
         "print(digest(v), code_digest(EASE()))\n"
@@ -191,7 +192,9 @@ MODELS = EASE(), Weighted(models=(EASE(),)), Popularity(), BiasedMF()
         ("splits", [True] * 4),
         ("evaluate", [True] * 4),
         ("plots", [False] * 4),
-        ("leaderboard", [False] * 4),
+        ("protocol", [True] * 4),
+        ("study.leaderboard", [False] * 4),
+        ("study.entries", [False] * 4),
         ("datasets", [False] * 4),
     ],
 )
@@ -244,6 +247,38 @@ def test_every_way_to_import_is_seen(line):
     names = digests._imports("recsys_tutor.neighbors", line)
     assert names == ("recsys_tutor.plots",)
     assert digests._imports("recsys_tutor.neighbors", "import numpy, os.path") == ()
+
+
+def test_the_init_of_a_folder_counts_with_its_modules():
+    """Importing a module of a sub-package runs the sub-package's own code, too."""
+    reached = digests._reached({"recsys_tutor.study.results"})
+    assert {"recsys_tutor.study", "recsys_tutor.study.files"} <= reached
+    assert "recsys_tutor.evaluate" in reached and "recsys_tutor" not in reached
+
+
+@pytest.mark.parametrize(
+    "line, used",
+    [
+        ("from .files import ready", "files"),
+        ("from . import files", "files"),
+        ("from recsys_tutor.study.files import ready", "files"),
+        ("from recsys_tutor.study import files", "files"),
+    ],
+)
+@pytest.mark.parametrize("module", ["study", "study.results"])
+def test_imports_inside_a_folder_are_seen(module, line, used):
+    """From its ``__init__`` and from a module of it, relative or in full."""
+    names = digests._imports(f"recsys_tutor.{module}", line)
+    assert f"recsys_tutor.study.{used}" in names
+
+
+def test_no_model_needs_the_book_s_own_part():
+    reached = digests._reached(
+        {f"recsys_tutor.{path.stem}" for path in (ROOT / "recsys_tutor").glob("*.py")}
+        - {"recsys_tutor.__init__"}
+    )
+    assert "recsys_tutor.neighbors" in reached
+    assert not [name for name in reached if name.startswith("recsys_tutor.study")]
 
 
 OWN = """

@@ -12,11 +12,13 @@ from fuzz import core, evaluation, metrics, recommend, results
 from fuzz.__main__ import TARGETS
 from fuzz.core import BAD, Case, Verdict, generator, judge
 
-from recsys_tutor import data, datasets, leaderboard, splits
+from recsys_tutor import data, datasets, splits
 from recsys_tutor import evaluate as evaluate_module
 from recsys_tutor import metrics as metrics_module
 from recsys_tutor.base import Recommender
 from recsys_tutor.ranking import TopK
+from recsys_tutor.study import leaderboard
+from recsys_tutor.study.results import Results
 
 SHARE = {
     "loader": 160,
@@ -109,10 +111,11 @@ def swapped_parts(split):
     return worse
 
 
-def other_metrics(measured):
-    def worse(frame, *arguments):
-        frame = measured(frame, *arguments)
-        return frame.assign(ndcg=0.5) if "ndcg" in frame else frame.assign(rmse=0.5)
+def other_metrics(load):
+    def worse(*arguments):
+        frame = load(*arguments).frame
+        name = "ndcg" if "ndcg" in frame else "rmse"
+        return Results(frame.assign(**{name: 0.5}))
 
     return worse
 
@@ -125,7 +128,7 @@ TEETH = {
     "evaluation": (wrong(evaluate_module.metrics, "auc", off_by(1e-6)), 60),
     "recommend": (wrong(Recommender, "recommend", reversed_lists), 40),
     "ids": (wrong(data.Interactions, "user_index", next_id), 60),
-    "results": (wrong(leaderboard, "load_results", other_metrics), 1),
+    "results": (wrong(Results, "load", other_metrics), 1),
 }
 
 

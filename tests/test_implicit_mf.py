@@ -21,8 +21,8 @@ from recsys_tutor.implicit_mf import (
     implicit_als_objective,
     weighted_als_half_step,
 )
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.sampling import sample_negatives
+from recsys_tutor.study.results import Results
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 RATE, REG = 0.05, 0.07
@@ -302,6 +302,5 @@ def test_bpr_puts_what_users_have_above_what_they_lack():
 
 @pytest.mark.parametrize("name, limit", [("Implicit ALS", 0.475), ("BPR", 0.445)])
 def test_the_book_s_five_seeds(name, limit):
-    frame = load_results(BOOK)
-    rows = frame[(frame.task == "ranking") & (frame.model == name)]
-    assert len(rows) == 5 and rows.ndcg.mean() >= limit
+    seeds = Results.load(BOOK).scores("ranking", "ndcg")[name]
+    assert len(seeds) == 5 and seeds.mean() >= limit

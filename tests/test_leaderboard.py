@@ -17,33 +17,26 @@ from scipy.sparse import csr_array, issparse
 from test_contract import MODELS, scattered
 from threadpoolctl import threadpool_limits
 
-from recsys_tutor import digests, leaderboard, ranking, splits
+from recsys_tutor import ranking, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM, PosteriorDraws
 from recsys_tutor.content import ContentRidge
 from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.datasets import make_world
-from recsys_tutor.entries import LISTS
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.features import RICH_FIELDS, item_terms, tfidf
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import ImplicitALS
-from recsys_tutor.leaderboard import (
-    ENTRIES,
-    TASKS,
-    Entry,
-    count_parameters,
-    load_results,
-    measure,
-    results_table,
-    run,
-    task_splits,
-)
 from recsys_tutor.metrics import mae, rmse
 from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
+from recsys_tutor.protocol import TASKS
+from recsys_tutor.study import digests, leaderboard
+from recsys_tutor.study.entries import ENTRIES, LISTS, Entry
+from recsys_tutor.study.leaderboard import count_parameters, measure, run
+from recsys_tutor.study.results import Results
 from recsys_tutor.transitions import Transitions
 
 BOOK = Path(__file__).parents[1] / "book" / "results.json"
@@ -54,6 +47,10 @@ TWO = (
     Entry("Bias", BiasModel(n_epochs=2), ("rating", "sequence")),
 )
 LAST = (Entry("Popular", Popularity(), ("sequence",)),)
+
+
+def task_splits(task, data):
+    return {name: TASKS[task].split(data, name) for name in TASKS[task].split_names}
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +104,7 @@ EXPECTED = (
 
 def test_a_run_in_a_process_of_its_own(tmp_path, data):
     path = tmp_path / "results.json"
-    results = run(path, entries=LAST, data=data)
+    results = run(path, entries=LAST, data=data).frame
     split = splits.leave_last_out(data)
     expected = evaluate(Popularity().fit(split.train), split.test)
     assert len(results) == 1 and results.model[0] == "Popular"
@@ -119,7 +116,7 @@ def test_a_run_in_a_process_of_its_own(tmp_path, data):
 
 def test_every_run_is_there_once_and_in_order(tmp_path, data, jobs):
     path = tmp_path / "results.json"
-    results = run(path, entries=TWO, data=data)
+    results = run(path, entries=TWO, data=data).frame
     assert jobs == as_jobs(EXPECTED) and keys(path) == EXPECTED
     assert results.split.tolist() == [split for _, _, split in EXPECTED]
     assert os.listdir(tmp_path) == ["results.json"], "no temporary file stays"
@@ -302,7 +299,7 @@ def test_a_file_of_other_data_is_refused_before_any_work(tmp_path, jobs, change)
             run(path.with_name("other.json"), entries=TWO, data=other)
         assert jobs == [], "not after ten runs of the tasks that need none"
         return
-    got = run(path.with_name("other.json"), entries=LAST, data=other)
+    got = run(path.with_name("other.json"), entries=LAST, data=other).frame
     split = splits.leave_last_out(other)
     wanted = evaluate(Popularity().fit(split.train), split.test).ndcg.mean()
     assert got.ndcg[0] == pytest.approx(wanted, abs=1e-6)
@@ -379,7 +376,7 @@ def test_rows_of_entries_that_are_not_passed_stay(tmp_path, data, jobs):
     assert [key for key in got if key[1] != "Late"] == EXPECTED
     assert len(got) == len(EXPECTED) + 6
     assert [task for task, _, _ in got] == sorted(
-        (task for task, _, _ in got), key=TASKS.index
+        (task for task, _, _ in got), key=list(TASKS).index
     )
 
 
@@ -431,7 +428,7 @@ def test_other_code_makes_a_row_stale(tmp_path, data, jobs, monkeypatch, capsys)
 
     monkeypatch.setattr(digests, "_source", changed)
     jobs.clear()
-    assert len(load_results(path)) == 2
+    assert len(Results.load(path)) == 2
     capsys.readouterr()
     run(path, entries=entries, data=data)
     assert jobs == [("sequence", "EASE", "last")]
@@ -463,7 +460,8 @@ SCRIPT = """
 import sys
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.datasets import make_world
-from recsys_tutor.leaderboard import Entry, run
+from recsys_tutor.study.entries import Entry
+from recsys_tutor.study.leaderboard import run
 from recsys_tutor.transitions import Transitions
 
 class Mine(Popularity):
@@ -472,7 +470,7 @@ class Mine(Popularity):
 
 data = make_world(n_users=25, n_items=30, n_ratings=400, random_state=0).interactions
 entries = [Entry("P", Popularity(), ("sequence",)), Entry("M", Mine(), ("sequence",))]
-table = run(sys.argv[1], entries=entries, data=data)
+table = run(sys.argv[1], entries=entries, data=data).frame
 print(table.model.tolist(), table.peak_mb.isna().tolist(), sep="|")
 """
 CLASS = SCRIPT[SCRIPT.index("class Mine") : SCRIPT.index("data =")]
@@ -572,7 +570,7 @@ def test_a_run_in_this_process(tmp_path, data, monkeypatch):
     monkeypatch.setattr(leaderboard, "_apart", never)
     generator = np.random.default_rng(3)
     drawn = Entry("Random", Random(random_state=generator), ("sequence",))
-    got = run(tmp_path / "r.json", entries=[drawn], data=data, isolate=False)
+    got = run(tmp_path / "r.json", entries=[drawn], data=data, isolate=False).frame
     assert got.peak_mb.isna().all() and got.ndcg.notna().all()
     fresh = np.random.default_rng(3)
     assert generator.bit_generator.state == fresh.bit_generator.state, "untouched"
@@ -582,7 +580,8 @@ def test_a_class_that_cannot_travel_is_measured_here(tmp_path, data):
     class Local(Popularity):
         pass
 
-    got = run(tmp_path / "r.json", entries=[Entry("L", Local(), LISTS)], data=data)
+    entry = Entry("L", Local(), LISTS)
+    got = run(tmp_path / "r.json", entries=[entry], data=data).frame
     assert got.peak_mb.isna().all() and len(got) == 6
 
 
@@ -668,7 +667,7 @@ def test_ratings_of_another_scale_are_not_cut(tmp_path):
     got = measure(BiasModel(), "rating", fold)["metrics"]["rmse"]
     assert got == pytest.approx(wanted, abs=1e-6)
     entry = Entry("Bias", BiasModel(), ("rating",))
-    table = run(tmp_path / "r.json", entries=[entry], data=data, isolate=False)
+    table = run(tmp_path / "r.json", entries=[entry], data=data, isolate=False).frame
     assert table.rmse[0] == pytest.approx(wanted, abs=1e-6)
     tight = measure(BiasModel(), "rating", fold, clip=(-1, 1))["metrics"]["rmse"]
     wanted = rmse(fold.test.value, np.clip(guess, -1, 1))
@@ -1004,36 +1003,12 @@ def test_measure_rating_with_the_ratings_own_times(data):
     assert list(without) == ["rmse", "mae"]
 
 
-def test_task_splits_follow_the_protocol(data):
-    ranking = task_splits("ranking", data)
-    assert list(ranking) == ["seed 42", "seed 43", "seed 44", "seed 45", "seed 46"]
-    rating = task_splits("rating", data)
-    wanted = {f"fold {n}": f for n, f in enumerate(splits.k_fold(data), 1)}
-    wanted |= {f"u{n}": f for n, f in enumerate(splits.contiguous_folds(data), 1)}
-    assert list(rating) == list(wanted)
-    for name, fold in wanted.items():
-        np.testing.assert_array_equal(rating[name].test.user, fold.test.user)
-        np.testing.assert_array_equal(rating[name].train.item, fold.train.item)
-    for seed in (42, 44):
-        np.testing.assert_array_equal(
-            ranking[f"seed {seed}"].test.user,
-            splits.item_stratified(data, random_state=seed).test.user,
-        )
-    last = task_splits("sequence", data)
-    assert list(last) == ["last"]
-    np.testing.assert_array_equal(
-        last["last"].test.item, splits.leave_last_out(data).test.item
-    )
-    with pytest.raises(ValueError, match="task must be one of"):
-        task_splits("magic", data)
-
-
 PEAK = """
 import numpy as np
 from recsys_tutor import splits
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.datasets import make_world
-from recsys_tutor.leaderboard import measure
+from recsys_tutor.study.leaderboard import measure
 from recsys_tutor.transitions import Transitions
 
 class Hungry(Popularity):
@@ -1057,70 +1032,12 @@ def test_the_peak_is_that_of_the_model():
     assert max(small, again) < 5
 
 
-# -- tables --------------------------------------------------------------------------
-
-
-def results_of(rows):
-    columns = ["task", "model", "split", "rmse", "ndcg", "fit_seconds", "peak_mb"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def test_results_table_never_mixes_folds():
-    rows = []
-    for model, low in (("B", 0.9), ("A", 0.8)):
-        for n in range(1, 6):
-            rows.append(("rating", model, f"fold {n}", low + n / 100, None, n, 7.0))
-            rows.append(("rating", model, f"u{n}", 5.0, None, 50, 70.0))
-    rows.append(("ranking", "B", "seed 42", None, 0.3, 1, 1.0))
-    rows.append(("ranking", "B", "seed 43", None, 0.5, 3, 2.0))
-    table = results_table(results_of(rows), "rating", ["rmse"])
-    assert table.index.tolist() == ["B", "A"], "the order of the file"
-    assert list(table) == ["rmse", "±", "fit_seconds", "peak_mb"]
-    assert table.rmse.tolist() == pytest.approx([0.93, 0.83])
-    spread = np.std([0.01, 0.02, 0.03, 0.04, 0.05], ddof=1)
-    assert table["±"].tolist() == pytest.approx([spread, spread])
-    assert table.fit_seconds.tolist() == [3, 3] and table.peak_mb.tolist() == [7, 7]
-    slow = results_of([row[:5] + (row[5] ** 3, 7.0) for row in rows[:10]])
-    assert slow.fit_seconds[slow.split.str.startswith("fold")].mean() == 45
-    assert results_table(slow, "rating", ["rmse"]).fit_seconds.tolist() == [27]
-    ranking = results_table(results_of(rows), "ranking", ["ndcg"])
-    assert ranking.loc["B"].tolist() == pytest.approx(
-        [0.4, np.std([0.3, 0.5], ddof=1), 2, 1.5]
-    )
-    part = results_table(results_of(rows), "rating", ["rmse"], models=["A"])
-    assert part.index.tolist() == ["A"]
-    for task, models in (("sequence", None), ("rating", ["Z"])):
-        with pytest.raises(ValueError, match=f"no rows for task '{task}'"):
-            results_table(results_of(rows), task, ["rmse"], models)
-
-
-def test_load_results_flattens_the_metrics(tmp_path, data, jobs):
-    path = tmp_path / "results.json"
-    run(path, entries=TWO, data=data)
-    frame, rows = load_results(path), stored(path)
-    assert len(frame) == len(rows)
-    for n, row in enumerate(rows):
-        for name, value in row["metrics"].items():
-            assert frame.loc[n, name] == value
-        assert frame.loc[n, "model"] == row["model"]
-    assert "metrics" not in frame
-    assert results_table(frame, "rating", ["rmse", "mae"]).index.tolist() == ["Bias"]
-
-
-def test_a_missing_results_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no results file results.json in") as e:
-        load_results()
-    for part in (str(tmp_path), "folder book/", "python -m recsys_tutor.leaderboard"):
-        assert part in str(e.value)
-
-
 # -- the file in the book ------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def book():
-    return load_results(BOOK)
+    return Results.load(BOOK).frame
 
 
 def made(model, dataset):
@@ -1133,7 +1050,7 @@ def test_the_book_s_file_holds_every_run_of_every_entry(book, movielens):
         for task in TASKS
         for entry in ENTRIES
         if task in entry.tasks
-        for split in leaderboard._split_names(task)
+        for split in TASKS[task].split_names
     ]
     assert list(zip(book.task, book.model, book.split, strict=True)) == wanted
     models = {e.name: made(e.model, movielens) for e in ENTRIES}
@@ -1292,7 +1209,7 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
 
     def fake(path, only):
         calls.append((path, only))
-        return load_results(BOOK)
+        return Results.load(BOOK)
 
     monkeypatch.setattr(leaderboard, "run", fake)
     leaderboard.main(["--out", "x.json", "--only", "Random"])
@@ -1301,5 +1218,6 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     for task in TASKS:
         assert f"\n{task}\n" in printed
     assert "0.2524" not in printed, "means over the seeds, not seed 42"
-    mean = load_results(BOOK).query("task == 'ranking' and model == 'Popularity'").ndcg
+    frame = Results.load(BOOK).frame
+    mean = frame.query("task == 'ranking' and model == 'Popularity'").ndcg
     assert f"{mean.mean():.4f}" in printed

@@ -17,7 +17,6 @@ from recsys_tutor.baselines import BiasModel
 from recsys_tutor.data import Interactions
 from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.mf import (
     BiasedMF,
@@ -33,6 +32,7 @@ from recsys_tutor.mf import (
     svdpp_objective,
     svdpp_user_factors,
 )
+from recsys_tutor.study.results import Results
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 MU, RATE, REG, REG_Y = 3.1, 0.05, 0.07, 0.03
@@ -492,10 +492,8 @@ def test_a_made_world_is_recovered():
 
 @pytest.mark.parametrize("name, limit", [("MF, SGD", 0.912), ("SVD++", 0.905)])
 def test_the_book_s_five_folds(name, limit):
-    frame = load_results(BOOK)
-    rows = frame[(frame.task == "rating") & (frame.model == name)]
-    folds = rows[rows.split.str.startswith("fold")]
-    assert len(folds) == 5 and folds.rmse.mean() <= limit
+    folds = Results.load(BOOK).scores("rating", "rmse")[name]
+    assert len(folds) == 5 and folds.mean() <= limit
 
 
 @pytest.mark.parametrize("model, limit", [(BiasedMF(), 0.912), (SVDpp(), 0.905)])

@@ -20,7 +20,6 @@ from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Interactions
 from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
-from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.plsa import (
     PLSA,
@@ -33,6 +32,7 @@ from recsys_tutor.plsa import (
     gaussian_em_step,
     log_likelihood,
 )
+from recsys_tutor.study.results import Results
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 BETAS = [1.0, 0.8, 0.3]
@@ -449,16 +449,13 @@ def test_types_of_raters_are_recovered():
 
 @pytest.mark.parametrize("name, limit", [("PLSA", 0.42), ("PLSA, tempered", 0.46)])
 def test_the_book_s_five_seeds(name, limit):
-    frame = load_results(BOOK)
-    rows = frame[(frame.task == "ranking") & (frame.model == name)]
-    assert len(rows) == 5 and rows.ndcg.mean() >= limit
+    seeds = Results.load(BOOK).scores("ranking", "ndcg")[name]
+    assert len(seeds) == 5 and seeds.mean() >= limit
 
 
 def test_the_book_s_ratings():
     """Types of users beat the biases on every fold."""
-    frame = load_results(BOOK)
-    frame = frame[(frame.task == "rating") & frame.split.str.startswith("fold")]
-    table = frame.pivot(index="split", columns="model", values="rmse")
+    table = Results.load(BOOK).scores("rating", "rmse")
     assert len(table) == 5
     assert (table["Gaussian PLSA"] < table["Bias model"]).all()
 

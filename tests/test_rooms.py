@@ -40,11 +40,11 @@ FLOORS = [
     {"similarity", "training"},
     MODELS,
     # search
-    {"digests", "spaces", "entries"},
     {"tuning"},
-    {"leaderboard"},
     # the book's own
-    {"study"},
+    {"study", "study.process", "study.digests", "study.entries"},
+    {"study.results", "study.search"},
+    {"study.leaderboard"},
 ]
 #: Rooms that are no floor: nothing imports the first, the second is the front door.
 APART = {"plots", ""}

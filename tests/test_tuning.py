@@ -4,7 +4,6 @@ import inspect
 import json
 import os
 from ast import literal_eval
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,33 +11,28 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import root_mean_squared_error
 from threadpoolctl import threadpool_limits
 
-from recsys_tutor import digests, splits, tuning
+from recsys_tutor import splits, tuning
 from recsys_tutor.base import FitDiverged, Recommender
-from recsys_tutor.baselines import BiasModel, Popularity
-from recsys_tutor.data import Dataset, Interactions, Split
+from recsys_tutor.baselines import Popularity
+from recsys_tutor.data import Dataset, Split
 from recsys_tutor.datasets import make_world
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.mf import ExplicitALS
 from recsys_tutor.neighbors import EASE, UserKNN
+from recsys_tutor.protocol import TASKS, Task
+from recsys_tutor.study import digests, search
+from recsys_tutor.study.entries import SPACES, Space
+from recsys_tutor.study.search import load_tuning, tune_all
 from recsys_tutor.tuning import (
-    SPACES,
-    Space,
     expected_best,
-    load_tuning,
-    quality,
     random_search,
     sample,
-    scorer,
     successive_halving,
-    task_parts,
-    tune_all,
 )
 
 BOOK = Path(__file__).parents[1] / "book" / "tuning.json"
-TASKS = ("ranking", "rating", "sequence")
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +90,6 @@ OUTSIDE = {
 }
 
 
-def model_class(space):
-    return getattr(import_module(f"recsys_tutor.{space.module}"), space.model)
-
-
 def ends(values):
     """The first and the last value that may be drawn."""
     if hasattr(values, "support"):
@@ -119,7 +109,7 @@ def test_the_default_is_within_each_range():
     """The book's value could be found, and a name that is no parameter is noticed."""
     outside = set()
     for name, space in SPACES.items():
-        parameters = inspect.signature(model_class(space)).parameters
+        parameters = inspect.signature(space.kind()).parameters
         assert space.ranges and set(space.ranges) <= set(parameters), name
         for key, values in space.ranges.items():
             if not contains(values, parameters[key].default):
@@ -137,7 +127,7 @@ def test_a_space_makes_its_model():
 def test_the_tasks_of_the_spaces():
     assert {space.task for space in SPACES.values()} == set(TASKS)
     for name, space in SPACES.items():
-        assert space._fields == ("task", "module", "model", "ranges"), name
+        assert space._fields == ("task", "model", "ranges"), name
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +139,7 @@ def wide():
 
 def small(space, parameters):
     """The same setting with two epochs."""
-    names = inspect.signature(model_class(space)).parameters
+    names = inspect.signature(space.kind()).parameters
     short = {"n_epochs": 2, "burn_in": 1}
     return parameters | {k: v for k, v in short.items() if k in names}
 
@@ -157,119 +147,17 @@ def small(space, parameters):
 @pytest.mark.parametrize("name", SPACES)
 def test_every_corner_of_a_space_can_be_fitted(name, wide):
     space = SPACES[name]
-    inner, _ = task_parts(space.task, wide)
+    inner, _ = TASKS[space.task].parts(wide)
     settings = [{k: ends(v)[n] for k, v in space.ranges.items()} for n in (0, 1)]
     settings.append(sample(space.ranges, np.random.default_rng(3)))
     scores = []
     for parameters in settings:
         model = space.make(**small(space, parameters))
         assert isinstance(model, Recommender)
-        scores.append(quality(model.fit(inner.train), space.task, inner.valid))
+        scores.append(TASKS[space.task].quality(model.fit(inner.train), inner.valid))
     worst, best = (-4, 0) if space.task == "rating" else (0, 1)
     assert all(worst <= score <= best for score in scores), scores
     assert len(set(scores)) > 1, "the parameters matter"
-
-
-# -- parts and scores ----------------------------------------------------------------
-
-
-def cells(part):
-    """Sorted (user, item) pairs; a rating stands once."""
-    pairs = sorted(zip(part.user.tolist(), part.item.tolist(), strict=True))
-    assert len(set(pairs)) == len(pairs)
-    return pairs
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_inner_parts_are_cut_from_the_training_part(task, data):
-    inner, outer = task_parts(task, data)
-    assert cells(outer.train) == sorted(cells(inner.train) + cells(inner.valid))
-    assert cells(data) == sorted(cells(outer.train) + cells(outer.test))
-    assert not set(cells(inner.valid)) & set(cells(inner.train))
-    assert len(inner.valid) > 0 and outer.valid is None
-    assert cells(inner.test) == cells(outer.test), "the test part is the same"
-    for part in (inner.train, inner.valid, outer.train, outer.test):
-        assert part.shape == data.shape
-
-
-def test_outer_parts_are_the_first_splits_of_the_book(data):
-    first = {
-        "ranking": splits.item_stratified(data, random_state=42),
-        "rating": splits.k_fold(data, n_folds=5, random_state=0)[0],
-        "sequence": splits.leave_last_out(data),
-    }
-    for task, split in first.items():
-        _, outer = task_parts(task, data)
-        for part in ("train", "test"):
-            ours, theirs = getattr(outer, part), getattr(split, part)
-            np.testing.assert_array_equal(ours.user, theirs.user)
-            np.testing.assert_array_equal(ours.item, theirs.item)
-
-
-def test_inner_parts_follow_the_rule_of_the_outer_ones(data):
-    inner, outer = task_parts("ranking", data)
-    of_item = np.bincount(outer.train.item, minlength=data.n_items)
-    kept = np.bincount(inner.train.item, minlength=data.n_items)
-    assert kept.tolist() == [round(0.75 * n) for n in of_item.tolist()]
-    inner, outer = task_parts("rating", data)
-    assert len(inner.valid) == -(-len(outer.train) // 5)
-    inner, outer = task_parts("sequence", data)
-    for u in range(data.n_users):
-        last = outer.train.time[outer.train.user == u].max()
-        assert inner.valid.time[inner.valid.user == u].tolist() == [last]
-
-
-def test_a_user_of_two_rows_keeps_the_test_row_out_of_the_inner_parts():
-    rows = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 2)]
-    user, item = np.array(rows).T
-    ids = np.arange(3)
-    data = Interactions(user, item, np.ones(6), np.arange(6), ids, ids)
-    inner, outer = task_parts("sequence", data)
-    assert cells(outer.test) == [(0, 1), (1, 2)]
-    assert cells(inner.train) == [(0, 0), (1, 0), (2, 2)]
-    assert cells(inner.valid) == [(1, 1)]
-
-
-def test_an_unknown_task_is_refused(data):
-    with pytest.raises(ValueError, match="'ranking', 'rating' or 'sequence', got 'x'"):
-        task_parts("x", data)
-
-
-def test_quality_of_ratings_is_minus_the_rmse(data):
-    inner, _ = task_parts("rating", data)
-    model = BiasModel().fit(inner.train)
-    guess = np.clip(model.predict(inner.valid.user, inner.valid.item), 1, 5)
-    wanted = -root_mean_squared_error(inner.valid.value, guess)
-    assert quality(model, "rating", inner.valid) == pytest.approx(wanted, abs=1e-12)
-
-
-@pytest.mark.parametrize("task", ["ranking", "sequence"])
-def test_quality_of_lists_is_the_ndcg(task, data):
-    """Counted with loops: the mean over users with test rows."""
-    inner, _ = task_parts(task, data)
-    model = EASE().fit(inner.train)
-    gain = 1 / np.log2(np.arange(2, 12))
-    per_user = []
-    for u in np.unique(inner.valid.user):
-        wanted = set(inner.valid.item[inner.valid.user == u].tolist())
-        listed = model.recommend([u]).items[0].tolist()
-        hits = [item in wanted for item in listed]
-        per_user.append((gain * hits).sum() / gain[: len(wanted)].sum())
-    got = quality(model, task, inner.valid)
-    assert type(got) is float and got == pytest.approx(np.mean(per_user), abs=1e-12)
-
-
-@pytest.mark.parametrize("task, model", [("ranking", EASE), ("rating", BiasModel)])
-def test_a_scorer_fits_on_its_own_part(task, model, data):
-    inner, outer = task_parts(task, data)
-    score = scorer(task, inner.train, inner.valid)
-    got = score(model())
-    assert got == quality(model().fit(inner.train), task, inner.valid)
-    if task == "rating":
-        assert got != quality(model().fit(outer.train), task, inner.valid)
-    else:  # the validation rows are training rows of that fit
-        with pytest.raises(ValueError, match="training rows"):
-            quality(model().fit(outer.train), task, inner.valid)
 
 
 # -- random search -------------------------------------------------------------------
@@ -360,9 +248,9 @@ def test_another_error_is_not_swallowed():
 
 @pytest.mark.parametrize("n_trials", [0, -1, 2.5, None])
 def test_a_number_of_trials_is_checked(n_trials, tmp_path):
-    for search in (random_search, successive_halving):
+    for way in (random_search, successive_halving):
         with pytest.raises((ValueError, TypeError), match="n_trials"):
-            search(make, HILL, hill, n_trials=n_trials)
+            way(make, HILL, hill, n_trials=n_trials)
     with pytest.raises((ValueError, TypeError), match="n_trials"):
         tune_all(tmp_path / "x.json", spaces={}, n_trials=n_trials)
 
@@ -513,9 +401,9 @@ def test_expected_best_needs_a_score(scores):
 # -- every model, one file -----------------------------------------------------------
 
 TWO = {
-    "EASE": Space("ranking", "neighbors", "EASE", {"reg": stats.loguniform(1, 100)}),
+    "EASE": Space("ranking", "neighbors.EASE", {"reg": stats.loguniform(1, 100)}),
     "MF, ALS": Space(
-        "rating", "mf", "ExplicitALS", {"n_factors": [2, 3], "reg": stats.uniform(1, 9)}
+        "rating", "mf.ExplicitALS", {"n_factors": [2, 3], "reg": stats.uniform(1, 9)}
     ),
 }
 
@@ -532,7 +420,7 @@ def fitted(monkeypatch):
     def counted(self, **parameters):
         if len(models) + 1 == models.fail_at:
             raise KeyboardInterrupt
-        models.append(self.model)
+        models.append(self.kind().__name__)
         return original(self, **parameters)
 
     monkeypatch.setattr(Space, "make", counted)
@@ -562,7 +450,7 @@ def test_trials_hold_what_the_code_gives(tmp_path, data):
     assert os.listdir(tmp_path) == ["tuning.json"], "no temporary file stays"
     for name, model in (("EASE", EASE), ("MF, ALS", ExplicitALS)):
         rng = np.random.default_rng(0)
-        inner, outer = task_parts(TWO[name].task, data)
+        inner, outer = TASKS[TWO[name].task].parts(data)
         for row in trials[trials.model == name].itertuples():
             parameters = read(row.params)
             assert parameters == sample(TWO[name].ranges, rng)
@@ -570,7 +458,9 @@ def test_trials_hold_what_the_code_gives(tmp_path, data):
                 ("score", inner.train, inner.valid),
                 ("test", outer.train, outer.test),
             ):
-                one = quality(model(**parameters).fit(train), TWO[name].task, part)
+                one = TASKS[TWO[name].task].quality(
+                    model(**parameters).fit(train), part
+                )
                 assert getattr(row, column) == pytest.approx(one, abs=1e-5), column
 
 
@@ -697,14 +587,14 @@ def test_a_trial_that_diverges_is_stored_as_none(tmp_path, data, monkeypatch):
 def test_the_test_part_never_chooses(tmp_path, data, monkeypatch):
     """Another test part: the same settings, scores and best, other test scores."""
     ours = tune_all(tmp_path / "a.json", spaces=TWO, n_trials=4, data=data)
-    real = task_parts
+    real = Task.parts
 
     def other(task, data):
         inner, outer = real(task, data)
         half = np.arange(len(outer.test)) % 2 == 0
         return inner, Split(outer.train, None, outer.test.subset(half))
 
-    monkeypatch.setattr(tuning, "task_parts", other)
+    monkeypatch.setattr(Task, "parts", other)
     theirs = tune_all(tmp_path / "b.json", spaces=TWO, n_trials=4, data=data)
     for column in ("params", "score", "best"):
         assert ours[column].tolist() == theirs[column].tolist()
@@ -801,28 +691,10 @@ def test_settings_are_told_apart_by_their_content(tmp_path, data, fitted):
     features[1][20, 30] = 5.0
     assert repr(features[0]) == repr(features[1])
     for n, F in enumerate([features[0], features[0].copy(), features[1]]):
-        space = Space("ranking", "content", "ContentBased", {"features": [F]})
+        space = Space("ranking", "content.ContentBased", {"features": [F]})
         fitted.clear()
         tune_all(path, spaces={"Content": space}, n_trials=1, data=data)
         assert len(fitted) == [2, 0, 2][n]
-
-
-def test_options_of_a_score(data):
-    """``clip`` and the rest reach the evaluation."""
-    inner, _ = task_parts("rating", data)
-    model = BiasModel().fit(inner.train)
-    guess = model.predict(inner.valid.user, inner.valid.item)
-    for clip in ((2.5, 3.0), None):
-        wanted = -root_mean_squared_error(
-            inner.valid.value, guess if clip is None else np.clip(guess, *clip)
-        )
-        assert quality(model, "rating", inner.valid, clip=clip) == pytest.approx(wanted)
-        score = scorer("rating", inner.train, inner.valid, clip=clip)
-        assert score(BiasModel()) == pytest.approx(wanted)
-    inner, _ = task_parts("ranking", data)
-    model = Popularity().fit(inner.train)
-    wanted = evaluate(model, inner.valid, k=3).ndcg.mean()
-    assert quality(model, "ranking", inner.valid, k=3) == pytest.approx(wanted)
 
 
 # -- the command ---------------------------------------------------------------------
@@ -838,13 +710,13 @@ def command(monkeypatch, tmp_path, data):
         calls.append((path, list(spaces), n_trials))
         return trials
 
-    monkeypatch.setattr(tuning, "tune_all", fake)
+    monkeypatch.setattr(search, "tune_all", fake)
     return calls
 
 
 def test_the_command_line(command, capsys):
-    tuning.main([])
-    tuning.main(["--out", "x.json", "--trials", "7", "--only", "PureSVD"])
+    search.main([])
+    search.main(["--out", "x.json", "--trials", "7", "--only", "PureSVD"])
     assert command == [
         (None, list(SPACES), 20),
         ("x.json", ["PureSVD"], 7),
@@ -855,13 +727,13 @@ def test_the_command_line(command, capsys):
 
 def test_the_command_line_says_what_it_takes(command, capsys):
     with pytest.raises(SystemExit) as stopped:
-        tuning.main(["--help"])
+        search.main(["--help"])
     text = capsys.readouterr().out
     assert stopped.value.code == 0
     for option in ("--out", "--trials", "--only", "PureSVD"):
         assert option in text
     with pytest.raises(SystemExit) as stopped:
-        tuning.main(["--only", "Magic"])
+        search.main(["--only", "Magic"])
     assert stopped.value.code == 2 and "Magic" in capsys.readouterr().err
     assert command == []
 

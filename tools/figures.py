@@ -21,8 +21,8 @@ from recsys_tutor import plots
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.datasets import toy
 from recsys_tutor.evaluate import evaluate, summarize
-from recsys_tutor.leaderboard import load_results, results_table
 from recsys_tutor.splits import leave_last_out
+from recsys_tutor.study.results import Results
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 FOLDER = BOOK / "_static" / "figures"
@@ -158,10 +158,10 @@ def measure():
 
 def first_rows():
     """The first rows of the leaderboard: good at stars is not good at lists."""
-    results = load_results(BOOK / "results.json")
-    rating = results_table(results, "rating", ["rmse"], ["Random", "Bias model"])
+    results = Results.load(BOOK / "results.json")
+    rating = results.table("rating", ["rmse"], ["Random", "Bias model"])
     models = ["Random", "Popularity", "Bias model"]
-    ranking = results_table(results, "ranking", ["ndcg"], models)
+    ranking = results.table("ranking", ["ndcg"], models)
     assert rating.rmse["Bias model"] < rating.rmse["Random"]
     assert ranking.ndcg["Popularity"] > 2 * ranking.ndcg["Bias model"]
     fig, axes = plt.subplots(2, 1, figsize=(5.6, 4.4))
@@ -190,7 +190,7 @@ def first_rows():
 
 def leaderboard():
     """Every model of the main task, best first; the baselines stand out."""
-    table = results_table(load_results(BOOK / "results.json"), "ranking", ["ndcg"])
+    table = Results.load(BOOK / "results.json").table("ranking", ["ndcg"])
     table = table.sort_values("ndcg")
     first = table.index.isin(["Random", "Popularity", "Bias model"])
     fig, ax = plt.subplots(figsize=(7.2, 0.27 * len(table) + 0.9))

@@ -13,8 +13,9 @@ from fuzz.core import Case, close, differ
 from fuzz.evaluation_lists import World, literal, ranking, ranking_odd
 from recsys_tutor import compare as comparison
 from recsys_tutor import evaluate as package
-from recsys_tutor import leaderboard, tuning
 from recsys_tutor.data import Interactions, Split
+from recsys_tutor.protocol import TASKS
+from recsys_tutor.study import leaderboard
 
 
 def make(rng) -> Case:
@@ -64,7 +65,7 @@ def rating(rng):
         "evaluate_ratings": lambda: package.evaluate_ratings(
             world.model, world.test, **options
         ),
-        "quality": lambda: -tuning.quality(world.model, "rating", world.test),
+        "quality": lambda: -TASKS["rating"].quality(world.model, world.test),
         "measure": lambda: leaderboard.measure(model, "rating", split)["metrics"][
             "rmse"
         ],
@@ -163,7 +164,7 @@ def other_ids(rng):
         "compare": lambda: comparison.compare({"m": scores}, split, n_boot=10),
         "compare_ratings": lambda: comparison.compare_ratings({"m": scores}, split),
         "measure": lambda: leaderboard.measure(scores, "ranking", split),
-        "quality": lambda: tuning.quality(model, "rating", apart),
+        "quality": lambda: TASKS["rating"].quality(model, apart),
     }
     name = rng.choice(sorted(calls))
     refuse = "never" if what.startswith("same") else "must"

@@ -1,4 +1,4 @@
-"""The results files of ``leaderboard.run`` and ``tuning.tune_all``.
+"""The results files of ``leaderboard.run`` and ``search.tune_all``.
 
 A random sequence of calls on a few files: each call's rows must equal a direct
 ``measure`` on the data of that call (or be refused), rows of other entries
@@ -14,12 +14,14 @@ from pathlib import Path
 import pandas as pd
 
 from fuzz.core import Case, HalfWritten, close, differ
-from recsys_tutor import leaderboard, tuning
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Dataset
 from recsys_tutor.datasets import make_world
 from recsys_tutor.neighbors import EASE
+from recsys_tutor.protocol import TASKS
+from recsys_tutor.study import leaderboard, search
+from recsys_tutor.study.entries import Entry, Space
 
 MODELS = {
     "P": (Popularity(), ("sequence",)),
@@ -122,9 +124,9 @@ def ran(rng):
 def step(s, folder):
     """One call; the fault that it shows, or None."""
     interactions = world(s["data"]).interactions
-    entries = [leaderboard.Entry(n, *MODELS[n]) for n in s["names"]]
+    entries = [Entry(n, *MODELS[n]) for n in s["names"]]
     if s["event"] == "fit fails":
-        entries.append(leaderboard.Entry("F", Failing(), ("sequence",)))
+        entries.append(Entry("F", Failing(), ("sequence",)))
     path = folder / s["file"]
     before = keys(path) if path.exists() else set()
     given = interactions
@@ -139,7 +141,7 @@ def step(s, folder):
         if s["event"] == "no path":  # MovieLens' file is not for other data
             leaderboard.run(**options)
             return "data= without path= was accepted"
-        answer = leaderboard.run(path, **options)
+        answer = leaderboard.run(path, **options).frame
     except (ValueError, TypeError) as error:
         answer, message = None, str(error)
     except OSError:
@@ -167,7 +169,7 @@ def rows_are_right(frame, s, data):
     for name in [s["only"]] if s["only"] else s["names"]:
         model, tasks = MODELS[name]
         for task in tasks:
-            parts = leaderboard.task_splits(task, data)
+            parts = {n: TASKS[task].split(data, n) for n in TASKS[task].split_names}
             here = frame[(frame.model == name) & (frame.task == task)]
             if sorted(here.split) != sorted(parts):
                 return f"{name}, {task}: rows for {sorted(here.split)}"
@@ -189,12 +191,8 @@ def rows_are_right(frame, s, data):
 
 def tuned(rng):
     spaces = {
-        "EASE": tuning.Space(
-            "ranking", "neighbors", "EASE", {"reg": [1.0, 9.0, 100.0]}
-        ),
-        "Bias": tuning.Space(
-            "rating", "baselines", "BiasModel", {"reg_u": [0.1, 50.0]}
-        ),
+        "EASE": Space("ranking", "neighbors.EASE", {"reg": [1.0, 9.0, 100.0]}),
+        "Bias": Space("rating", "baselines.BiasModel", {"reg_u": [0.1, 50.0]}),
     }
     steps = [
         (
@@ -212,7 +210,7 @@ def tuned(rng):
         had = {k: len(v) for k, v in before.items() if isinstance(v, list)}
         saved = fail_to_replace() if full else None
         try:
-            frame = tuning.tune_all(
+            frame = search.tune_all(
                 path, spaces={name: spaces[name]}, n_trials=n_trials, data=data
             )
         except ValueError as error:
@@ -232,11 +230,12 @@ def tuned(rng):
         rows = frame[frame.model == name]
         if len(rows) < n_trials:
             return f"{len(rows)} trials for {n_trials}"
-        inner, _ = tuning.task_parts(spaces[name].task, data)
+        task = TASKS[spaces[name].task]
+        inner, _ = task.parts(data)
         for row in rows.to_dict("records")[:n_trials]:
             values = {k: float(v) for k, v in row["params"].items()}
             model = spaces[name].make(**values).fit(inner.train)
-            want = tuning.quality(model, spaces[name].task, inner.valid)
+            want = task.quality(model, inner.valid)
             if not close(row["score"], want, 1e-5):
                 return f"{name}: score {row['score']}, is {want}"
         return None

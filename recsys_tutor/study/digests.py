@@ -1,8 +1,9 @@
-"""Files of measurements that know what they hold.
+"""Digests: a stored measurement says what was measured.
 
-A stored measurement is worth something only as long as one can tell what was measured.
-Every row that :mod:`recsys_tutor.leaderboard` and :mod:`recsys_tutor.tuning` write
-carries three digests, sixteen hexadecimal digits each:
+A number in a file is worth something only as long as one can tell where it is from.
+Every row that :mod:`recsys_tutor.study.leaderboard` and
+:mod:`recsys_tutor.study.search` write carries three digests, sixteen hexadecimal digits
+each:
 
 ``data``
     :attr:`.Interactions.digest`: the interactions, with their ids and their order.
@@ -24,8 +25,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-import json
-import os
 import pickle
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -38,120 +37,13 @@ import pandas as pd
 from scipy.sparse import csr_array, issparse
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_path
 from recsys_tutor.data import Interactions
 
-__all__ = [
-    "check_same_data",
-    "code_digest",
-    "digest",
-    "interactions_of",
-    "read_json",
-    "ready",
-]
+__all__ = ["code_digest", "digest"]
 
 PACKAGE = __name__.partition(".")[0]
 #: The code that every measurement needs, whatever the model.
-SCORING = tuple(f"{PACKAGE}.{name}" for name in ("evaluate", "metrics", "splits"))
-
-
-# -- files of measurements ------------------------------------------------------------
-
-
-def ready(path: str | Path | None, default: str, given: bool) -> Path:
-    """The path to write to, in a folder that exists; checked before any work.
-
-    Parameters
-    ----------
-    path : str, Path or None
-        A missing folder is made. None: the ``default``, the book's own file, which no
-        folder is made for.
-    given : bool
-        Whether the caller brings data of their own: then None is refused.
-
-    Raises
-    ------
-    ValueError, FileNotFoundError, IsADirectoryError, PermissionError
-    """
-    if path is None and given:
-        raise ValueError(
-            f"data= needs path=, the file for the results of your data; the default, "
-            f"{default}, is the book's own and holds MovieLens 100K"
-        )
-    chosen = check_path(default if path is None else path)
-    folder = chosen.parent
-    if path is None and not folder.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {folder} in {Path.cwd()}: run this in the root of the "
-            f"book's repository, or pass path="
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    if chosen.is_dir():
-        raise IsADirectoryError(f"{chosen} is a folder; path= names a file")
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"the folder {folder} cannot be written to")
-    return chosen
-
-
-def read_json(path: str | Path, what: str, command: str, fields: set[str]) -> dict:
-    """The content of a file of measurements: lists of rows by name.
-
-    Parameters
-    ----------
-    path : str or Path
-    what : what the file is; ``command`` : what makes it. Both for the message.
-    fields : what each row must have.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        There is no such file, or it is something else.
-    """
-    path = check_path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {what} {path} in {Path.cwd()}. The book's own stands in the "
-            f"folder book/ of its repository, beside the notebooks; `{command}` makes "
-            "it anew"
-        )
-    reason = "its rows lack a field"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if all(fields <= set(row) for rows in content.values() for row in rows):
-            return content
-    except (ValueError, TypeError, AttributeError) as error:
-        reason = str(error)
-    raise ValueError(f"{path} is no {what} ({reason}); `{command}` makes one")
-
-
-def check_same_data(path: Path, rows, ours: str, given: bool) -> None:
-    """Refuse a file that holds a row of other data.
-
-    A row without a digest may be the book's own of an earlier version; beside data
-    that are ``given`` it is refused, too.
-    """
-    for row in rows:
-        theirs = row.get("data")
-        if theirs != ours and (given or theirs is not None):
-            raise ValueError(
-                f"{path} holds measurements of other data ({theirs or 'not said which'}"
-                f"; yours are {ours}). Nothing was measured or changed: pass another "
-                "path="
-            )
-
-
-def interactions_of(data) -> Interactions:
-    """The interactions of a Dataset, or those given."""
-    found = getattr(data, "interactions", data)
-    if not isinstance(found, Interactions):
-        raise TypeError(
-            f"data must be a Dataset or Interactions, got {type(data).__name__}; make "
-            "them with load_ratings_csv or Interactions.from_frame"
-        )
-    return found
-
-
-# -- digests ---------------------------------------------------------------------------
+SCORING = (f"{PACKAGE}.protocol",)
 
 
 def digest(value) -> str:
@@ -231,9 +123,9 @@ def code_digest(*things) -> str:
     What counts, for each model or class given and for every model among its parameters:
 
     - the modules of the package that define the class and its parents, and the modules
-      of the package that they import, and so on; likewise those that split and score
-      (:mod:`~recsys_tutor.splits`, :mod:`~recsys_tutor.metrics`,
-      :mod:`~recsys_tutor.evaluate`). Read as syntax trees: docstrings, comments, line
+      of the package that they import, and so on; likewise those that split and score,
+      from :mod:`~recsys_tutor.protocol` on. A module in a folder counts with the
+      ``__init__`` of that folder. Read as syntax trees: docstrings, comments, line
       breaks and positions do not count;
     - a class from elsewhere (a script, a notebook, the console): its compiled code,
       with the functions, classes and constants of its own module that it names.
@@ -274,8 +166,14 @@ def _reached(modules) -> set[str]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += _imports(name, _source(name))
+            waiting += [*_imports(name, _source(name)), *_folders(name)]
     return found
+
+
+def _folders(module: str) -> list[str]:
+    """The sub-packages that a module stands in: importing it runs their code."""
+    parts = module.split(".")
+    return [".".join(parts[:n]) for n in range(2, len(parts))]
 
 
 def _source(module: str) -> str:

@@ -1,21 +1,14 @@
 """The one results file: every model of the book under the shared protocols.
 
-``python -m recsys_tutor.leaderboard`` (``make leaderboard``) fits every entry on every
-split of its tasks and writes ``book/results.json``. Each run is a process of its own,
-so that its peak memory is its own; finished runs are kept, so an interrupted command
-goes on where it stopped. A row knows the data, the code and the parameters that it was
-measured with, by their digests (:mod:`recsys_tutor.digests`).
+``python -m recsys_tutor.study.leaderboard`` (``make leaderboard``) fits every entry on
+every split of its tasks and writes ``book/results.json``. Each run is a process of its
+own, so that its peak memory is its own; finished runs are kept, so an interrupted
+command goes on where it stopped. A row knows the data, the code and the parameters that
+it was measured with, by their digests (:mod:`recsys_tutor.study.digests`), and the
+users that its numbers belong to. :class:`~recsys_tutor.study.results.Results` reads it.
 
-Tasks (chapter 02 defines them):
-
-``ranking``
-    75/25 split stratified by item, seeds 42 to 46 (also the ``random_state`` of a model
-    that has one); all unseen items are ranked.
-``rating``
-    scikit-surprise's five folds ("fold 1" to "fold 5") and the official ones ("u1" to
-    "u5"); predictions clipped to the range of the training ratings, 1 to 5.
-``sequence``
-    Leave-last-out, ties in time by file order; all unseen items are ranked.
+The tasks and their splits are those of :data:`recsys_tutor.protocol.TASKS`. On the
+split "seed 43" a model that has a ``random_state`` gets 43, too.
 
 Chapters: 03 Baselines (the first rows), 18 Leaderboard.
 """
@@ -24,14 +17,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import platform
-import re
-import subprocess
 import sys
-import tempfile
 import time
-import traceback
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
@@ -39,117 +27,80 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import issparse
 
-from recsys_tutor import __version__, metrics, splits
+from recsys_tutor import __version__
 from recsys_tutor.base import Recommender
 from recsys_tutor.data import Dataset, Interactions, Split
 from recsys_tutor.datasets import load_movielens_100k
-from recsys_tutor.digests import (
+from recsys_tutor.files import write_whole
+from recsys_tutor.protocol import TASKS, Task, get_task
+from recsys_tutor.study.digests import code_digest, digest
+from recsys_tutor.study.entries import ENTRIES, Entry
+from recsys_tutor.study.files import (
     check_same_data,
-    code_digest,
-    digest,
     interactions_of,
     read_json,
     ready,
+    to_ranges,
 )
-from recsys_tutor.entries import ENTRIES, TASKS, Entry
-from recsys_tutor.evaluate import evaluate, evaluate_ratings, summarize
-from recsys_tutor.files import write_whole
-from recsys_tutor.ranking import batches
+from recsys_tutor.study.process import apart, peak_mb
+from recsys_tutor.study.results import COMMAND, FIELDS, Results
 
-__all__ = [
-    "count_parameters",
-    "load_results",
-    "measure",
-    "peak_mb",
-    "results_table",
-    "run",
-    "task_splits",
-]
+__all__ = ["count_parameters", "main", "measure", "run"]
 
-SEEDS = (42, 43, 44, 45, 46)
-LISTED = f"seed {SEEDS[0]}"  # the split whose lists are kept
+LISTED = TASKS["ranking"].split_names[0]  # the split whose lists are kept
 RESULTS = "book/results.json"
-COMMAND = "python -m recsys_tutor.leaderboard"
-
-
-def task_splits(task: str, data: Interactions) -> dict[str, Split]:
-    """The named splits of a task, in order."""
-    if task == "ranking":
-        return {
-            f"seed {s}": splits.item_stratified(data, random_state=s) for s in SEEDS
-        }
-    if task == "rating":
-        random = splits.k_fold(data, n_folds=5, random_state=0)
-        official = splits.contiguous_folds(data, n_folds=5)
-        named = {f"fold {n}": s for n, s in enumerate(random, 1)}
-        return named | {f"u{n}": s for n, s in enumerate(official, 1)}
-    if task == "sequence":
-        return {"last": splits.leave_last_out(data)}
-    raise ValueError(f"task must be one of {TASKS}, got {task!r}")
 
 
 def measure(
-    model: Recommender, task: str, split: Split, *, lists: bool = False, **options
+    model: Recommender,
+    task: str | Task,
+    split: Split,
+    *,
+    lists: bool = False,
+    **options,
 ) -> dict:
     """Fit a clone of ``model``, score it, and report metrics, seconds and memory.
 
     ``lists=True`` keeps every user's list of ten, for tasks that make lists; the
-    ``options`` go to :func:`~recsys_tutor.evaluate.evaluate_ratings` (``clip``, say) or
-    :func:`~recsys_tutor.evaluate.evaluate`.
+    ``options`` (``clip``, say) go to :meth:`.Task.judge`.
 
     Returns
     -------
     dict
-        ``metrics`` (``rmse_own_time``: a model that ``uses_time`` was told when each
-        test rating was given); ``fit_seconds`` and ``score_seconds`` of the CPU, all
-        cores together (score: all users and items; for the rating task, the test
-        pairs); ``peak_mb`` (memory beyond what was in use before, at its peak; None
-        where the system is not Linux); ``n_parameters`` (:func:`count_parameters`); for
-        tasks that make lists ``ndcg_per_user`` (NDCG@10 of the users with test rows, in
-        the order of user indices) and, if asked for, ``lists`` (item indices, a list
-        per user).
+        ``metrics``, the means of :meth:`.Task.judge`; ``fit_seconds`` and
+        ``score_seconds`` of the CPU, all cores together (score: :meth:`.Task.serve`);
+        ``peak_mb`` (memory beyond what was in use before, at its peak; None where the
+        system is not Linux); ``n_parameters`` (:func:`count_parameters`); for tasks
+        that make lists ``ndcg_per_user`` (NDCG@10 of the users with test rows),
+        ``users`` (which these are, in the same order, as ranges of indices:
+        :func:`~recsys_tutor.study.files.to_ranges`) and, if asked for, ``lists`` (item
+        indices, a list per user).
     """
-    model = model.clone()
+    task, model = get_task(task), model.clone()
     before = peak_mb(reset=True)
     started = time.process_time()
     model.fit(split.train)
     fitted = time.process_time()
-    if task == "rating":
-        frame = evaluate_ratings(model, split.test, **options)
-    else:
-        users = np.arange(split.train.n_users)
-        for part in batches(*split.train.shape):
-            model.score(users[part])
+    task.serve(model, split.test)
     scored = time.process_time()
     peak = None if before is None else round(peak_mb() - before, 1)
-    if task == "rating":
-        scores = _errors(frame)
-        if model.uses_time:
-            frame = evaluate_ratings(model, split.test, own_time=True, **options)
-            scores["rmse_own_time"] = _errors(frame)["rmse"]
-    else:
-        per_user = evaluate(model, split.test, **options)
-        scores = summarize(per_user)
+    scores = task.judge(model, split.test, **options)
     row = {
-        "metrics": {name: round(float(v), 6) for name, v in scores.items()},
+        "metrics": {name: round(float(v), 6) for name, v in scores.means.items()},
         "fit_seconds": round(fitted - started, 3),
         "score_seconds": round(scored - fitted, 3),
         "peak_mb": peak,
         "n_parameters": count_parameters(model),
     }
-    if task != "rating":
-        row["ndcg_per_user"] = per_user.ndcg.round(4).tolist()
-    if task != "rating" and lists:
-        row["lists"] = model.recommend(users).items.tolist()
+    if scores.per_user is not None:
+        row["ndcg_per_user"] = scores.per_user.round(4).tolist()
+        row["users"] = to_ranges(scores.per_user.index)
+        if lists:
+            everyone = np.arange(split.train.n_users)
+            row["lists"] = model.recommend(everyone).items.tolist()
     return row
-
-
-def _errors(frame) -> dict:
-    pair = frame.rating, frame.prediction
-    return {"rmse": metrics.rmse(*pair), "mae": metrics.mae(*pair)}
 
 
 def count_parameters(model: Recommender) -> int:
@@ -190,7 +141,7 @@ def run(
     only: str | None = None,
     data: Dataset | Interactions | None = None,
     isolate: bool = True,
-) -> pd.DataFrame:
+) -> Results:
     """Fill the results file with every run that is missing or stale.
 
     A row that was measured with the same data, code and parameters is kept. A stale
@@ -216,8 +167,8 @@ def run(
 
     Returns
     -------
-    DataFrame
-        :func:`load_results` of the whole file.
+    Results
+        The whole file.
 
     Raises
     ------
@@ -243,7 +194,7 @@ def run(
     ]
     rows = _merged(old, wanted)
     _measure_all(path, rows, wanted, dataset.interactions, only is not None, isolate)
-    return load_results(path)
+    return Results.load(path)
 
 
 def _dataset(data) -> Dataset:
@@ -283,7 +234,7 @@ def _plan(entries, dataset: Dataset) -> list[dict]:
     codes = {name: code_digest(model) for name, model in made.items()}
     rows = []
     for entry, task in [(e, t) for t in TASKS for e in entries if t in e.tasks]:
-        for split in _split_names(task):
+        for split in TASKS[task].split_names:
             model = _seeded(made[entry.name], split)
             params = model.get_params()
             rows.append(
@@ -325,14 +276,9 @@ def _measure_all(path, rows, wanted, data, again, isolate) -> None:
     """Measure what is missing or stale; the file is written after every run."""
     from tqdm import tqdm
 
-    facts = ("data", "code", "params_digest")
-    jobs = [
-        row
-        for row in wanted
-        if again or any(rows[_key(row)].get(f) != row[f] for f in facts)
-    ]
+    jobs = [row for row in wanted if again or _stale(rows[_key(row)], row)]
     for task in dict.fromkeys(row["task"] for row in jobs):
-        task_splits(task, data)  # data that cannot be split are refused now
+        TASKS[task].split(data)  # data that cannot be split are refused now
     with tqdm(jobs, unit="run", disable=not jobs) as bar:
         for row in bar:
             key, model = _key(row), row["unfitted"]
@@ -348,66 +294,20 @@ def _measure_all(path, rows, wanted, data, again, isolate) -> None:
     _write(path, rows.values())
 
 
-def load_results(path: str | Path = "results.json") -> pd.DataFrame:
-    """The results file as a frame: one row per (task, model, split).
-
-    Columns task, model, split, params, one per metric, fit_seconds, score_seconds,
-    peak_mb, n_parameters, ndcg_per_user, lists ("seed 42" of the ranking task), and the
-    digests data, code, params_digest, where the row has them.
-    """
-    flat = [
-        {**{k: v for k, v in r.items() if k != "metrics"}, **r["metrics"]}
-        for r in _read(Path(path))
-    ]
-    return pd.DataFrame(flat)
+def _stale(old: dict, wanted: dict) -> bool:
+    """Whether a row is missing, of other data, code or parameters, or of nobody."""
+    facts = ("data", "code", "params_digest")
+    unnamed = "ndcg_per_user" in old and "users" not in old
+    return unnamed or any(old.get(fact) != wanted[fact] for fact in facts)
 
 
 def _read(path: Path) -> list[dict]:
-    fields = {"task", "model", "split", "metrics"}
-    return read_json(path, "results file", COMMAND, fields).get("rows", [])
-
-
-def results_table(
-    results: pd.DataFrame, task: str, columns: Sequence[str], models=None
-) -> pd.DataFrame:
-    """Mean over a task's splits, ± over them, and cost; rows in the order of the file.
-
-    Parameters
-    ----------
-    results : DataFrame of :func:`load_results`
-    columns : metric names; the first one gets the ``±`` (standard deviation)
-    models : names to keep, optional
-
-    Notes
-    -----
-    The rating task averages "fold 1" to "fold 5" only: official folds are never mixed
-    with random ones.
-    """
-    part = results[results.task == task]
-    if task == "rating":
-        part = part[part.split.str.startswith("fold")]
-    if models is not None:
-        part = part[part.model.isin(models)]
-    if part.empty:
-        raise ValueError(f"the results file has no rows for task {task!r}, {models}")
-    groups = part.groupby("model", sort=False)
-    table = groups[list(columns)].mean()
-    table.insert(1, "±", groups[columns[0]].std())
-    for cost in ("fit_seconds", "peak_mb"):
-        table[cost] = groups[cost].median()
-    return table
+    return read_json(path, "results file", COMMAND, FIELDS).get("rows", [])
 
 
 @cache
 def _movielens() -> Dataset:
     return load_movielens_100k(progress=False)
-
-
-def _split_names(task: str) -> list[str]:
-    """Names of the splits of a task, without making them."""
-    if task == "rating":
-        return [f"{kind}{n}" for kind in ("fold ", "u") for n in range(1, 6)]
-    return [f"seed {s}" for s in SEEDS] if task == "ranking" else ["last"]
 
 
 def _seeded(model: Recommender, split: str) -> Recommender:
@@ -419,67 +319,17 @@ def _seeded(model: Recommender, split: str) -> Recommender:
 
 
 def _measure_named(model, task, split, data) -> dict:
-    chosen = task_splits(task, data)[split]
+    chosen = TASKS[task].split(data, split)
     small = np.arange(len(data)) < 2000
     model.clone().fit(data.subset(small)).score([0])  # compile first
     lists = split == LISTED
     return measure(model, task, chosen, lists=lists) | {"versions": _versions()}
 
 
-# A process that is started as a program: it imports neither the script that calls it
-# nor its notebook, so neither needs a guard.
-_PROGRAM = """\
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from recsys_tutor import leaderboard
-leaderboard._answer(*sys.argv[2:])
-"""
-
-
 def _apart(*job) -> dict | None:
     """:func:`_measure_named` in a process of its own; None if that cannot have it."""
-    try:
-        packed = pickle.dumps(job)
-    except (pickle.PicklingError, AttributeError, TypeError):  # a local class, say
-        return None
-    if b"__main__" in packed:  # a class of the script or notebook
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        asked, answered = Path(folder) / "job", Path(folder) / "row"
-        asked.write_bytes(packed)
-        where = json.dumps([str(place) for place in sys.path])
-        command = [sys.executable, "-c", _PROGRAM, where, asked, answered]
-        code = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
-        if not answered.exists():
-            raise RuntimeError(
-                f"the process that measured {job[0]!r} on {job[1]}, {job[2]} ended "
-                f"with status {code} and no answer; for want of memory, perhaps"
-            )
-        row, error = pickle.loads(answered.read_bytes())
-    if error is not None:
-        raise error
-    return row
-
-
-def _answer(asked: str, answered: str) -> None:
-    """The other process: read the job, measure it, store the row or the error."""
-    row = error = None
-    try:
-        job = pickle.loads(Path(asked).read_bytes())
-    except (AttributeError, ImportError):  # a class that is only in the other process
-        pass
-    else:
-        try:
-            row = _measure_named(*job)
-        except Exception as raised:
-            raised.add_note(traceback.format_exc())
-            error = raised
-    try:
-        packed = pickle.dumps((row, error))
-        pickle.loads(packed)
-    except Exception:  # an error of a class that cannot travel
-        packed = pickle.dumps((None, RuntimeError("\n".join(error.__notes__))))
-    Path(answered).write_bytes(packed)
+    what = f"measured {job[0]!r} on {job[1]}, {job[2]}"
+    return apart("recsys_tutor.study.leaderboard._measure_named", job, what)
 
 
 def _versions() -> dict:
@@ -490,17 +340,6 @@ def _versions() -> dict:
     return own | {name: version(name) for name in packages}
 
 
-def peak_mb(*, reset: bool = False) -> float | None:
-    """High-water mark of this process's memory; ``reset`` lowers it to the present."""
-    try:
-        if reset:
-            Path("/proc/self/clear_refs").write_text("5")
-        status = Path("/proc/self/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**10
-    except OSError:  # no Linux
-        return None
-
-
 def _write(path: Path, rows) -> None:
     finished = [row for row in rows if "metrics" in row]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in finished)
@@ -508,14 +347,16 @@ def _write(path: Path, rows) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line: measure what is missing, print a table per task."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", help=f"default: {RESULTS}")
     parser.add_argument("--only", help="measure this entry again, and nothing else")
     options = parser.parse_args(arguments)
     results = run(options.out, only=options.only)
-    for task in TASKS:
-        columns = ["rmse", "mae"] if task == "rating" else ["ndcg", "precision", "hit"]
-        print(f"\n{task}\n{results_table(results, task, columns).round(4)}")
+    for name, task in TASKS.items():
+        table = results.table(name, task.columns).round(4)
+        first = task.split_names[0]
+        print(f"\n{name}\n{table.drop(columns=first, errors='ignore')}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,358 @@
+"""The models of the book: how each is made, its tasks, what is searched for it.
+
+One registry, :data:`ENTRIES`. :mod:`recsys_tutor.study.leaderboard` measures its rows;
+:data:`SPACES`, which :mod:`recsys_tutor.study.search` tries, are the rows with ranges.
+
+Chapters: 17 Tuning, 18 Leaderboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from scipy.stats import loguniform, uniform
+
+from recsys_tutor.base import Recommender
+from recsys_tutor.baselines import BiasModel, Popularity, Random
+from recsys_tutor.bayesian import BayesianFM
+from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.features import RICH_FIELDS, item_terms, side_features, tfidf
+from recsys_tutor.hybrid import FeatureAugmented, Weighted
+from recsys_tutor.implicit_mf import BPR, ImplicitALS
+from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
+from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
+from recsys_tutor.plsa import PLSA, GaussianPLSA
+from recsys_tutor.protocol import TASKS
+from recsys_tutor.transitions import Transitions
+from recsys_tutor.tuning import whole
+
+__all__ = ["ENTRIES", "Entry", "Made", "SPACES", "Space"]
+
+
+class Made:
+    """A function that makes a model, once a Dataset is at hand.
+
+    Parameters
+    ----------
+    kind : class, or its name with dots
+        "neural.NeuMF" is imported when a model is made, so that torch is loaded only
+        then.
+    features : callable, optional
+        ``features(dataset)`` gives parameters that are read off the data.
+    parameters : the other parameters
+    """
+
+    def __init__(
+        self,
+        kind: type[Recommender] | str,
+        features: Callable | None = None,
+        **parameters,
+    ):
+        self.kind, self.features, self.parameters = kind, features, parameters
+
+    def __call__(self, dataset) -> Recommender:
+        given = {} if self.features is None else self.features(dataset)
+        return _class(self.kind)(**self.parameters, **given)
+
+
+class Entry(NamedTuple):
+    """A row of the registry: name, unfitted model, its tasks, what is searched.
+
+    ``model`` may be a function that makes the model from the Dataset at hand.
+    ``ranges``, if any, are those of a :class:`Space` scored by the first of the tasks.
+    """
+
+    name: str
+    model: Recommender | Callable
+    tasks: Sequence[str]
+    ranges: Mapping | None = None
+
+
+class Space(NamedTuple):
+    """What to try for a model, and the task by which a trial is scored.
+
+    ``model`` is a class or, of a class of this package, its name with dots
+    ("neural.NeuMF"). ``ranges`` maps a parameter to a frozen ``scipy.stats``
+    distribution, or to a list whose values are all as likely.
+    """
+
+    task: str
+    model: type[Recommender] | str
+    ranges: Mapping
+
+    def make(self, **parameters) -> Recommender:
+        """The model with these parameters; its module is imported only now."""
+        return self.kind()(**parameters)
+
+    def kind(self) -> type[Recommender]:
+        """The model's class."""
+        return _class(self.model)
+
+
+def _class(kind: type[Recommender] | str) -> type[Recommender]:
+    if not isinstance(kind, str):
+        return kind
+    module, _, name = kind.rpartition(".")
+    return getattr(import_module(f"recsys_tutor.{module}"), name)
+
+
+def film_terms(dataset) -> dict:
+    """TF-IDF of what the films say about themselves (chapter 5)."""
+    return {"features": tfidf(item_terms(dataset.items, RICH_FIELDS)[0])}
+
+
+EASE_CONTENT = Made(FeatureAugmented, film_terms)
+
+
+def _ease_plus_content(dataset) -> Weighted:
+    parts = EASE(), Made(ContentBased, film_terms)(dataset)
+    return Weighted(models=parts, weights=(1.0, 0.2))
+
+
+def _ensemble(dataset) -> Weighted:
+    parts = EASE_CONTENT(dataset), ImplicitALS(), PLSA()
+    return Weighted(models=parts, weights=(1.0, 0.75, 0.25))
+
+
+ALL = tuple(TASKS)
+LISTS = ("ranking", "sequence")
+
+MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
+
+#: Every model of the book with the parameters its chapter chose on validation data. The
+#: recurrent and the attention network have no ranges: twenty trials of either take half
+#: an hour.
+#:
+#: :meta hide-value:
+ENTRIES = (
+    Entry("Random", Random(), ALL),
+    Entry("Popularity", Popularity(), LISTS),
+    Entry("Bias model", BiasModel(), ALL),
+    Entry(
+        "User-kNN",
+        UserKNN(),
+        LISTS,
+        {"n_neighbors": whole(10, 400), "shrink": loguniform(0.1, 100)},
+    ),
+    Entry(
+        "Item-kNN",
+        ItemKNN(),
+        LISTS,
+        {
+            "n_neighbors": whole(10, 400),
+            "alpha": uniform(0.3, 0.7),
+            "shrink": loguniform(0.1, 100),
+        },
+    ),
+    Entry("User-kNN, residuals", RatingKNN(by="user"), ("rating",)),
+    Entry(
+        "Item-kNN, residuals",
+        RatingKNN(),
+        ("rating",),
+        {"n_neighbors": whole(5, 200), "shrink": loguniform(10, 10_000)},
+    ),
+    Entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
+    Entry(
+        "EASE",
+        EASE(),
+        LISTS,
+        {"reg": loguniform(10, 5000), "count_weight": uniform(0, 5)},
+    ),
+    Entry("Content", Made(ContentBased, film_terms), LISTS),
+    Entry("Content ridge", Made(ContentRidge, film_terms), ("rating",)),
+    Entry("EASE + content", EASE_CONTENT, LISTS),
+    Entry("EASE + content, summed", _ease_plus_content, LISTS),
+    Entry(
+        "MF, ALS",
+        ExplicitALS(),
+        ("rating",),
+        {
+            "n_factors": whole(2, 50),
+            "reg": loguniform(1, 50),
+            "n_epochs": whole(5, 30),
+        },
+    ),
+    Entry(
+        "MF, SGD",
+        BiasedMF(),
+        ("rating", "ranking"),
+        {
+            "n_factors": whole(10, 200),
+            "learning_rate": loguniform(0.001, 0.05),
+            "reg": loguniform(0.01, 0.3),
+            "n_epochs": whole(10, 100),
+        },
+    ),
+    Entry(
+        "SVD++",
+        SVDpp(),
+        ("rating",),
+        {
+            "n_factors": whole(10, 100),
+            "learning_rate": loguniform(0.001, 0.02),
+            "reg": loguniform(0.01, 0.3),
+            "reg_y": loguniform(0.001, 0.1),
+            "n_epochs": whole(10, 80),
+        },
+    ),
+    Entry("PureSVD", TruncatedSVD(), LISTS, {"n_factors": whole(2, 200)}),
+    Entry(
+        "Implicit ALS",
+        ImplicitALS(),
+        LISTS,
+        {
+            "n_factors": whole(4, 64),
+            "unobserved": loguniform(0.01, 3),
+            "reg": loguniform(0.001, 0.1),
+            "n_epochs": whole(3, 30),
+        },
+    ),
+    Entry(
+        "BPR",
+        BPR(),
+        LISTS,
+        {
+            "n_factors": whole(8, 256),
+            "learning_rate": loguniform(0.003, 0.1),
+            "reg": loguniform(0.001, 0.1),
+            "n_epochs": whole(20, 250),
+        },
+    ),
+    Entry(
+        "Gibbs MF",
+        BayesianFM(),
+        ("rating",),
+        {
+            "n_factors": whole(4, 24),
+            "implicit": [False, True],
+            "n_epochs": whole(60, 250),
+        },
+    ),
+    Entry("Gibbs, implicit sets", BayesianFM(implicit=True), ("rating",)),
+    Entry(
+        "Gibbs, side features",
+        Made(BayesianFM, side_features, implicit=True),
+        ("rating",),
+    ),
+    Entry(
+        "Gibbs, day",
+        Made(BayesianFM, side_features, implicit=True, day=True),
+        ("rating",),
+    ),
+    Entry(
+        "Gibbs, day, ordinal",
+        Made(BayesianFM, side_features, implicit=True, day=True, likelihood="ordinal"),
+        ("rating",),
+    ),
+    Entry(
+        "PLSA",
+        PLSA(n_topics=12, n_epochs=200, beta=1.0),
+        LISTS,
+        {
+            "n_topics": whole(4, 64),
+            "beta": uniform(0.65, 0.35),
+            "n_epochs": whole(20, 400),
+        },
+    ),
+    Entry("PLSA, tempered", PLSA(), LISTS),
+    Entry(
+        "Gaussian PLSA",
+        GaussianPLSA(),
+        ("rating",),
+        {
+            "n_topics": whole(2, 30),
+            "shrink": loguniform(1, 100),
+            "smoothing": loguniform(0.01, 3),
+            "n_epochs": whole(20, 250),
+        },
+    ),
+    Entry("Dot model (torch)", Made("neural.DotModel"), ("rating",)),
+    Entry(
+        "NeuMF",
+        Made("neural.NeuMF"),
+        ("ranking",),
+        {
+            "n_factors": whole(8, 64),
+            "hidden": [(32, 16), (64, 32), (64, 32, 16), (128, 64, 32)],
+            "learning_rate": loguniform(3e-4, 1e-2),
+            "dropout": uniform(0, 0.5),
+            "n_negatives": [2, 4, 8],
+            "n_epochs": whole(3, 15),
+        },
+    ),
+    Entry("FM", Made("towers.DeepFM", side_features, hidden=()), ("ranking",)),
+    Entry("DeepFM", Made("towers.DeepFM", side_features), ("ranking",)),
+    Entry(
+        "Two towers",
+        Made("towers.TwoTower", side_features),
+        ("ranking",),
+        {
+            "n_factors": whole(8, 128),
+            "hidden": [(), (64,), (128,)],
+            "learning_rate": loguniform(3e-4, 1e-2),
+            "weight_decay": loguniform(1e-7, 1e-3),
+            "n_epochs": whole(4, 24),
+        },
+    ),
+    Entry(
+        "Mult-VAE",
+        Made("autoencoders.MultVAE"),
+        LISTS,
+        {
+            "n_factors": whole(8, 128),
+            "hidden": whole(64, 600),
+            "beta": loguniform(0.05, 2),
+            "dropout": uniform(0.1, 0.7),
+            "learning_rate": loguniform(3e-4, 5e-3),
+            "n_epochs": whole(15, 120),
+        },
+    ),
+    Entry(
+        "LightGCN",
+        Made("graph.LightGCN"),
+        LISTS,
+        {
+            "n_factors": whole(16, 128),
+            "n_layers": [1, 2, 3, 4],
+            "learning_rate": loguniform(3e-3, 3e-2),
+            "reg": loguniform(1e-4, 1e-1),
+            "n_epochs": whole(10, 120),
+        },
+    ),
+    Entry("Ensemble", _ensemble, LISTS),
+    Entry("Markov chain", MARKOV, ("sequence",)),
+    Entry(
+        "Transitions",
+        Transitions(),
+        ("sequence",),
+        {
+            "window": whole(1, 50),
+            "decay": uniform(0.5, 0.5),
+            "recency": uniform(0, 1),
+            "backward": uniform(0, 1),
+            "damping": uniform(0, 1),
+        },
+    ),
+    Entry("GRU4Rec", Made("sequential.GRU4Rec"), ("sequence",)),
+    Entry("SASRec", Made("sequential.SASRec"), ("sequence",)),
+)
+
+
+def _spaces() -> dict[str, Space]:
+    """A space for each entry with ranges, task by task."""
+    found = {}
+    for task in TASKS:
+        for entry in ENTRIES:
+            if entry.ranges is not None and entry.tasks[0] == task:
+                made = isinstance(entry.model, Made)
+                kind = entry.model.kind if made else type(entry.model)
+                found[entry.name] = Space(task, kind, entry.ranges)
+    return found
+
+
+#: What is searched for each model, by the name of its entry.
+#:
+#: :meta hide-value:
+SPACES = _spaces()
