@@ -498,7 +498,7 @@ BAD_SEEDS = [-1, 2**32, 1.0, "1", True, np.nan, [1], np.random.default_rng(0), N
 @pytest.mark.parametrize("name", SEEDED)
 def test_seeds_are_checked_by_name(name):
     for seed in BAD_SEEDS:
-        if name == "k_fold" and seed is None:
+        if name in ("k_fold", "fold") and seed is None:
             continue  # no shuffle
         with pytest.raises(ValueError, match=r"random_state of a split .* 2\*\*32 - 1"):
             SEEDED[name](full(5, 5), random_state=seed)
