@@ -1,5 +1,7 @@
 """Splits: literal oracles, scikit-surprise's folds, check values, edge shapes."""
 
+from functools import partial
+
 import numpy as np
 import oracles
 import pytest
@@ -222,6 +224,19 @@ def test_official_folds_are_consecutive_and_u1_has_459_users(ratings):
     assert len(np.unique(folds[0].test.user)) == 459
 
 
+@pytest.mark.parametrize("random_state", [0, 5, None])
+def test_a_fold_alone_is_the_one_of_the_list(random_state):
+    data = full(5, 4).subset(np.arange(17))
+    options = {"n_folds": 3, "random_state": random_state}
+    for n, wanted in enumerate(splits.k_fold(data, **options)):
+        got = splits.fold(data, n, **options)
+        assert same(got.train, wanted.train) and same(got.test, wanted.test)
+        assert got.valid is None
+    for n in (-1, 3, 1.0, None):
+        with pytest.raises(ValueError, match="n must be a whole number >= 0 and <= 2"):
+            splits.fold(data, n, **options)
+
+
 @pytest.mark.parametrize("n_folds", [1, 0, 7, 2.0, None])
 def test_number_of_folds(n_folds):
     with pytest.raises(ValueError, match="n_folds must be a whole number >= 2 and <="):
@@ -427,6 +442,7 @@ BY_DATA = {
     "user_holdout": splits.user_holdout,
     "k_fold": splits.k_fold,
     "contiguous_folds": splits.contiguous_folds,
+    "fold": partial(splits.fold, n=0),
     "leave_last_out": splits.leave_last_out,
     "global_time": splits.global_time,
     "cold_items": splits.cold_items,
@@ -471,7 +487,7 @@ def test_a_split_is_wanted(name):
 
 SEEDED = {
     **{n: BY_DATA[n] for n in ("item_stratified", "user_holdout", "k_fold")},
-    **{n: BY_DATA[n] for n in ("cold_items", "new_users")},
+    **{n: BY_DATA[n] for n in ("fold", "cold_items", "new_users")},
     "carve_validation": lambda data, **options: splits.carve_validation(
         Split(data, None, data), **options
     ),
@@ -482,7 +498,7 @@ BAD_SEEDS = [-1, 2**32, 1.0, "1", True, np.nan, [1], np.random.default_rng(0), N
 @pytest.mark.parametrize("name", SEEDED)
 def test_seeds_are_checked_by_name(name):
     for seed in BAD_SEEDS:
-        if name == "k_fold" and seed is None:
+        if name in ("k_fold", "fold") and seed is None:
             continue  # no shuffle
         with pytest.raises(ValueError, match=r"random_state of a split .* 2\*\*32 - 1"):
             SEEDED[name](full(5, 5), random_state=seed)
