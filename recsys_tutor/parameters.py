@@ -19,7 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from recsys_tutor.checks import check_number, check_sizes
+from recsys_tutor.checks import check_number, check_random_state, check_sizes
 
 __all__ = ["Seed", "Sizes", "check_declared", "declare", "param"]
 
@@ -88,8 +88,7 @@ def declare(cls: type) -> None:
 def check_declared(model) -> None:
     """``ValueError`` unless every declared argument is of its type and in its bounds.
 
-    An argument without a declaration, of a constructor written by hand, is not checked,
-    and ``random_state`` is checked by name, in ``fit``.
+    An argument without a declaration, of a constructor written by hand, is not checked.
     """
     kinds = get_type_hints(type(model))
     for field in dataclasses.fields(model):
@@ -99,6 +98,9 @@ def check_declared(model) -> None:
 
 def _check(name: str, value, kind, bounds: Mapping[str, float]) -> None:
     options = _options(kind)
+    if kind == Seed:
+        check_random_state(value)
+        return
     if value is None and NoneType in options:
         return
     first = options[0]

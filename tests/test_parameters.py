@@ -88,6 +88,7 @@ def test_a_wrong_argument_is_refused_in_fit(wrong, message):
     with pytest.raises(ValueError, match=message):
         model.fit(toy().interactions)
     Plain(half=None, rate=np.float32(0.5), flag=np.True_).fit(toy().interactions)
+    Plain(random_state=np.random.default_rng(0)).fit(toy().interactions)
 
 
 def test_a_child_inherits_rules_and_words_and_changes_a_default():
