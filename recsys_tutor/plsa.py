@@ -133,8 +133,8 @@ def log_likelihood(X: csr_array, A: np.ndarray, B: np.ndarray) -> float:
 def free_energy(X: csr_array, A, B, beta: float = 1.0) -> float:
     """``-1/beta · sum over entries of x_ui ln sum_z (a_uz b_iz)^beta``.
 
-    What :func:`em_step` lowers; at ``beta`` 1 minus the log-likelihood. Cost
-    O(nnz · n_topics).
+    What :func:`em_step` lowers; at ``beta`` 1 minus the log-likelihood (chapter
+    11, eq-plsa-tempered). Cost O(nnz · n_topics).
     """
     row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     p = pair_dots(A**beta, B**beta, row, X.indices)
@@ -232,8 +232,9 @@ def gaussian_em_step(user, item, value, A, M, variance, *, shrink=0.0, smoothing
         m_iz = sum over the item's values of q_n(z) v_n / (shrink + sum of q_n(z))
         variance = (sum of q_n(z) (v_n - m_iz)² + shrink sum of m_iz²) / n
 
-    (chapter 11, eq-plsa-gaussian). Never lowers the log-likelihood plus ``smoothing ·
-    sum of ln a_uz - shrink / (2 variance) · sum of m_iz²``.
+    (chapter 11, eq-plsa-gaussian and eq-plsa-gaussian-m). Never lowers the
+    log-likelihood plus ``smoothing · sum of ln a_uz - shrink / (2 variance) · sum of
+    m_iz²``.
 
     Parameters
     ----------

@@ -53,7 +53,10 @@ def windows(items: np.ndarray, length: int, offset: int) -> list[np.ndarray]:
 
 
 class GRUNetwork(nn.Module):
-    """Hidden states of a gated recurrent unit as vectors to compare items with."""
+    """Hidden states of a gated recurrent unit as vectors to compare items with.
+
+    Chapter 14, eq-gru.
+    """
 
     def __init__(self, n_items, n_factors, dropout):
         super().__init__()
@@ -219,7 +222,8 @@ class GRU4Rec(SequenceModel):
     Notes
     -----
     Cost of an epoch O(n_ratings · f · (f + n_items)). Sources: Hidasi et al. (2016);
-    the loss over all items from Hidasi and Karatzoglou (2018). Chapter 14.
+    the loss over all items from Hidasi and Karatzoglou (2018). Chapter 14,
+    eq-sequence-loss.
     """
 
     learning_rate: float = 0.005
@@ -234,7 +238,7 @@ class SASRec(SequenceModel):
     Notes
     -----
     Cost of an epoch O(n_ratings · f · (f + max_length + n_items)). Source: Kang and
-    McAuley (2018), who use ``n_negatives=1``. Chapter 14.
+    McAuley (2018), who use ``n_negatives=1``. Chapter 14, eq-sequence-loss.
     """
 
     n_blocks: int = param(2, "Attention and perceptron, one after the other.", low=1)
