@@ -4,7 +4,6 @@ The chapters are found by their file names: a new one is covered by itself.
 """
 
 import copy
-import importlib
 import json
 import re
 
