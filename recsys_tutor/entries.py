@@ -29,6 +29,7 @@ from recsys_tutor.transitions import Transitions
 
 __all__ = ["ENTRIES", "Entry", "TASKS"]
 
+#: The tasks by name; chapter 02 defines them.
 TASKS = ("ranking", "rating", "sequence")
 
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import code_index as index
 import pytest
 from bs4 import BeautifulSoup
 
@@ -126,11 +127,12 @@ def leftovers(soup):
 def dead_names(soup):
     """Names in code that were written as links (``{py:func}`...```) and are none.
 
-    The line "Bases: ..." of a class is no writer's link: its class may be another
-    library's.
+    The lines "Bases: ..." of a class and "alias of ..." are no writer's links: what
+    they name may be another library's.
     """
     names = [n for n in soup.select("article code.xref") if n.find_parent("a") is None]
-    written = [n for n in names if not n.parent.get_text().startswith("Bases:")]
+    made = "Bases:", "alias of"
+    written = [n for n in names if not n.parent.get_text().startswith(made)]
     return [node.get_text() for node in written]
 
 
@@ -333,6 +335,13 @@ def click(visit, link):
     place = visit.page.locator(f'[id="{unquote(target.fragment)}"]')
     assert place.count() == 1
     return place
+
+
+def test_every_public_name_has_an_entry():
+    places = {p for path in PAGES for p in anchors(path) if "api" in path.parts}
+    public = [f"{m}.{n}" for m, room in index.modules().items() for n in room.public]
+    shown = {name: f"recsys_tutor.{index.shown(name)}" for name in public}
+    assert {k: v for k, v in shown.items() if v not in places} == {}
 
 
 @pytest.mark.parametrize("label", CHAINS)

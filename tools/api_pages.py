@@ -137,8 +137,8 @@ def floor_page(floor):
 def front_page():
     text = HEAD
     for floor in FLOORS:
-        text += f"\n## {floor.name}\n\n{{doc}}`{floor.name} </{floor.page}>`: "
-        text += floor.purpose + "\n\n"
+        text += f"\n## {floor.name}\n\n{floor.purpose} "
+        text += f"{{doc}}`All names </{floor.page}>`.\n\n"
         text += "".join(f"- {line(module)}\n" for module in rooms(floor))
     return text
 

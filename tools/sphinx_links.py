@@ -9,6 +9,8 @@
 """
 
 import re
+import shutil
+from pathlib import Path
 
 import code_index as index
 from docutils import nodes
@@ -74,8 +76,16 @@ def source_module(app, module, name):
 
 
 def find_shown(app, env, node, contnode):
-    """A link written with a module that only passes the name on."""
+    """A link written with a module that only passes the name on, or without one.
+
+    The entry of an inherited argument names functions of its own module; read in
+    another module, the name alone says which one is meant if only one module has it.
+    """
     target = node.get("reftarget", "")
+    homes = [m for m, room in index.modules().items() if target in room.public]
+    homes = {index.shown(f"{module}.{target}") for module in homes}
+    if node.get("refdomain") == "py" and len(homes) == 1:
+        target = PREFIX + homes.pop()
     if node.get("refdomain") != "py" or not target.startswith(PREFIX):
         return None
     name = PREFIX + index.shown(target.removeprefix(PREFIX))
@@ -111,13 +121,15 @@ def add_code_links(app, doctree, docname):
             equation.parent.insert(equation.parent.index(equation) + 1, line)
 
 
-def read_labels(app):
+def prepare(app):
+    """Read the labels; have every source page made anew, for its links change too."""
+    shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
     app.code_labels = index.labels_of_code()
     app.code_labels_of_tests = index.labels_of_tests()
 
 
 def setup(app):
-    app.connect("builder-inited", read_labels)
+    app.connect("builder-inited", prepare)
     app.connect("autodoc-process-docstring", link_docstring, priority=600)
     app.connect("missing-reference", find_shown)
     app.connect("doctree-resolved", add_code_links)
