@@ -426,20 +426,20 @@ def plsa(same_work):
     X = train.binarize().csr
     theirs = csr_matrix(X)
 
-    def per_entry(A, B):
-        return log_likelihood(X, A, B) / X.sum()
+    def per_entry(theta, phi):
+        return log_likelihood(X, theta, phi) / X.sum()
 
     def steps():
         rng = np.random.default_rng(0)
-        A = rng.dirichlet(np.ones(20), train.n_users)
-        B = np.ascontiguousarray(rng.dirichlet(np.ones(train.n_items), 20).T)
+        theta = rng.dirichlet(np.ones(20), train.n_users)
+        phi = rng.dirichlet(np.ones(train.n_items), 20)
         for _ in range(100):
-            A, B = em_step(X, A, B)
-        return lambda: per_entry(A, B)
+            theta, phi = em_step(X, theta, phi)
+        return lambda: per_entry(theta, phi)
 
     def fit():
         model = PLSA(n_topics=20, n_epochs=100, beta=1.0).fit(train)
-        return lambda: per_entry(model.A_, model.B_)
+        return lambda: per_entry(model.theta_, model.phi_)
 
     def peer():
         model = NMF(
@@ -482,10 +482,10 @@ def recbole_model(module, kind, config, data):
     from pathlib import Path
     from unittest.mock import MagicMock
 
-    from recsys_tutor.datasets import _download_wheel
+    from recsys_tutor.datasets.movielens_sources import download_wheel
 
     if "recbole" not in sys.modules:
-        sys.path.append(str(_download_wheel(Path(tempfile.mkdtemp()))))
+        sys.path.append(str(download_wheel(Path(tempfile.mkdtemp()))))
         sys.modules.update({name: MagicMock() for name in RECBOLE_LOGS})
     fields = {"USER_ID_FIELD": "user", "ITEM_ID_FIELD": "item", "LABEL_FIELD": "label"}
     fields |= {"NEG_PREFIX": "neg_", "LIST_SUFFIX": "_list", "device": "cpu"}
@@ -575,8 +575,8 @@ def neumf():
     """Factors 32 and 32, layers 64-32-16, four negatives a pair, batches of 1,024."""
     import torch
 
-    from recsys_tutor.implicit_mf import sample_negatives
     from recsys_tutor.neural import NeuMF
+    from recsys_tutor.sampling import sample_negatives
 
     split = splits.item_stratified(load_movielens_100k(progress=False).interactions)
     train, rng = split.train, np.random.default_rng(0)
@@ -638,7 +638,7 @@ def light_gcn():
     from scipy.sparse import dok_matrix
 
     from recsys_tutor.graph import LightGCN
-    from recsys_tutor.implicit_mf import sample_negatives
+    from recsys_tutor.sampling import sample_negatives
 
     split = splits.item_stratified(load_movielens_100k(progress=False).interactions)
     train, rng = split.train, np.random.default_rng(0)
@@ -673,12 +673,12 @@ def sequence_model(name):
     import torch
 
     from recsys_tutor import sequential
-    from recsys_tutor.transitions import ordered
 
     data = load_movielens_100k(progress=False).interactions
     split = splits.leave_last_out(data.subset(data.user < 200))
     train = split.train
-    user, item = ordered(train)
+    order = train.timeline()
+    user, item = train.user[order], train.item[order]
     lists = np.split(item, np.searchsorted(user, np.arange(1, train.n_users)))
     steps = [(items, n) for items in lists for n in range(1, len(items))]
     before = [items[max(n - 50, 0) : n] for items, n in steps]

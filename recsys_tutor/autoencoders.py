@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recsys_tutor.kernels import ones_like
 from recsys_tutor.parameters import param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches
+from recsys_tutor.training import NetworkModel
 
 __all__ = ["MultVAE", "MultVAENetwork", "gaussian_kl"]
 
@@ -92,24 +94,24 @@ class MultVAE(NetworkModel):
     batch_size: int = 64
 
     def _prepare(self, train, rng):
-        self._X = train.binarize().csr.astype(np.float32)
-        self._users = np.flatnonzero(np.diff(self._X.indptr))
+        """The 0/1 rows of the users who have any."""
+        return ones_like(train.csr)[np.flatnonzero(np.diff(train.csr.indptr))]
 
     def _network(self, train):
         return MultVAENetwork(train.n_items, self.hidden, self.n_factors, self.dropout)
 
-    def _batches(self, train, rng):
+    def _batches(self, data, rng):
         share = (len(self.history_) + 1) / self.anneal if self.anneal else 1.0
-        self._beta = self.beta * min(share, 1.0)
-        for rows in minibatches(len(self._users), self.batch_size, rng):
-            yield (self._X[self._users[rows]].toarray(),)
+        beta = self.beta * min(share, 1.0)
+        for rows in minibatches(data.shape[0], self.batch_size, rng):
+            yield data[rows].toarray(), beta
 
-    def _loss(self, network, x):
+    def _loss(self, network, x, beta):
         logits, mean, log_variance = network(x)
         reconstruction = -(x * F.log_softmax(logits, dim=1)).sum(dim=1)  # (B,)
-        return (reconstruction + self._beta * gaussian_kl(mean, log_variance)).mean()
+        return (reconstruction + beta * gaussian_kl(mean, log_variance)).mean()
 
-    def _after_epoch(self, train, network):
+    def _after_epoch(self, network, data):
         if not self.history_:  # the first epoch
             self.network_ = deepcopy(network)
         pairs = zip(self.network_.parameters(), network.parameters(), strict=True)
@@ -117,18 +119,13 @@ class MultVAE(NetworkModel):
             mean.lerp_(now, 1 - self.averaging)
 
     def _score_users(self, users):
-        return self._logits(self._X[users])
+        return self._score_history(self.train_.csr[users])
 
+    @torch.no_grad()
     def _score_history(self, X):
-        X = X.copy()
-        X.data = np.ones(X.nnz)
-        return self._logits(X)
+        logits, _, _ = self.network_(self._tensor(ones_like(X).toarray()))
+        return logits.cpu().numpy()
 
     def _item_vectors(self):
         """Each item's row of the last layer."""
         return self.network_.decode_2.weight.detach().cpu().numpy()
-
-    @torch.no_grad()
-    def _logits(self, X):
-        (x,) = self._tensors((X.toarray(),))
-        return self.network_(x)[0].cpu().numpy()

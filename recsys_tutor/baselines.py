@@ -9,7 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.kernels import check_squares, overflow_to_inf
+from recsys_tutor.checks import check_squares
+from recsys_tutor.kernels import overflow_to_inf, rows_of
 from recsys_tutor.parameters import Seed, param
 
 __all__ = ["BiasModel", "Popularity", "Random", "bias_half_step", "bias_objective"]
@@ -47,10 +48,7 @@ class Random(Recommender):
         return scores
 
     def _predict(self, users, items):
-        quantile = np.empty(len(users))
-        for u in np.unique(users):
-            rows = users == u
-            quantile[rows] = self._score_users([u])[0, items[rows]]
+        quantile = self._predict_from_scores(users, items)
         return self.ratings_[(quantile * len(self.ratings_)).astype(np.int64)]
 
 
@@ -167,7 +165,6 @@ class BiasModel(Recommender):
         return self.mu_ + self.b_u_[users, None] + self.b_i_
 
     def _score_history(self, X: csr_array):
-        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         rest = X.data - self.mu_ - self.b_i_[X.indices]
-        b_u = bias_half_step(rest, row, X.shape[0], self.reg_u)
+        b_u = bias_half_step(rest, rows_of(X), X.shape[0], self.reg_u)
         return self.mu_ + b_u[:, None] + self.b_i_

@@ -10,17 +10,16 @@ Chapter: 10 Bayesian factorization.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numba import prange
-from scipy.sparse import csc_array, csr_array, eye_array, hstack, issparse
+from scipy.sparse import csc_array, csr_array, eye_array, hstack
 from scipy.special import ndtr, ndtri
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.data import Dataset
-from recsys_tutor.datasets import genre_matrix
+from recsys_tutor.checks import check_feature_fields, check_squares
 from recsys_tutor.gibbs import (
     Block,
     HyperPrior,
@@ -31,45 +30,131 @@ from recsys_tutor.gibbs import (
     sample_cutpoints,
     sample_latent,
 )
-from recsys_tutor.kernels import check_squares, parallel
+from recsys_tutor.kernels import parallel
 from recsys_tutor.parameters import Seed, param
 from recsys_tutor.ranking import cosines
 
-__all__ = ["BayesianFM", "side_features"]
+__all__ = ["BayesianFM", "Gaussian", "OrdinalProbit", "PosteriorDraws"]
 
 DAY = 86_400  # seconds
 
 
-def side_features(data: Dataset) -> dict[str, tuple[csr_array, ...]]:
-    """MovieLens's age, sex, occupation, year and genres as 0/1 columns.
+# -- likelihoods ---------------------------------------------------------------------
 
-    Returns
-    -------
-    dict
-        ``user_features``: ages in steps of five years, sexes, occupations;
-        ``item_features``: years in steps of three, genres (each ``1/sqrt`` of the
-        film's number of genres). To be passed on: ``BayesianFM(**side_features(d))``.
+
+class Gaussian:
+    """``r ~ N(r_hat, 1/alpha)``: the sweep sees the ratings themselves."""
+
+    gaussian, n_cutpoints, cutpoints = True, 0, None
+
+    def __init__(self, rating: np.ndarray):
+        self.rating, self.center = rating, float(rating.mean())
+
+    def start(self, state: State, y_hat: np.ndarray) -> None:
+        state.e = self.rating - y_hat
+
+    def augment(self, state: State, rng: np.random.Generator, *, adapt: bool) -> None:
+        """Nothing to draw: every value is observed."""
+
+    def loss(self, state: State) -> float:
+        """Minus the log-likelihood of the ratings."""
+        cost = np.log(2 * np.pi / state.alpha) * len(self.rating)
+        return 0.5 * float(cost + state.alpha * (state.e @ state.e))
+
+
+class OrdinalProbit:
+    """A level is where a latent ``y ~ N(r_hat, 1)`` falls between cutpoints.
+
+    Before each sweep a Metropolis step moves the cutpoints and the latent values are
+    drawn anew; the sweep sees those. While it may ``adapt`` (in the burn-in), the step
+    is made larger or smaller every ten times, so that about one move in four is taken.
     """
-    users, items = data.users, data.items
-    genres = csr_array(genre_matrix(items)[0].astype(np.float64))
-    size = np.maximum(genres.sum(axis=1), 1)
-    return {
-        "user_features": (
-            _one_hot(users.age // 5),
-            _one_hot(users.sex),
-            _one_hot(users.occupation),
-        ),
-        "item_features": (
-            _one_hot(items.year.fillna(0) // 3),
-            csr_array(genres / np.sqrt(size)[:, None]),
-        ),
-    }
+
+    gaussian, center = False, 0.0
+
+    def __init__(self, rating: np.ndarray):
+        _, self.level = np.unique(rating, return_inverse=True)
+        share = np.cumsum(np.bincount(self.level))[:-1] / len(self.level)
+        self.cutpoints = np.array([-np.inf, *ndtri(share), np.inf])
+        self.n_cutpoints = len(self.cutpoints)
+        self.step, self.steps, self.moves = 0.01, 0, 0
+
+    def start(self, state: State, y_hat: np.ndarray) -> None:
+        self.y, state.e = y_hat, np.zeros(len(y_hat))
+
+    def augment(self, state: State, rng: np.random.Generator, *, adapt: bool) -> None:
+        """Draw cutpoints and latent values given the rule; ``state.e`` follows."""
+        y_hat = self.y - state.e
+        self.cutpoints, moved = sample_cutpoints(
+            rng, self.level, y_hat, self.cutpoints, self.step
+        )
+        self.steps, self.moves = self.steps + 1, self.moves + moved
+        if adapt and self.steps % 10 == 0:
+            self.step *= 1.5 if self.moves > 3 else 0.7 if self.moves < 2 else 1.0
+            self.moves = 0
+        self.y = sample_latent(rng, self.level, y_hat, self.cutpoints)
+        state.e = self.y - y_hat
+
+    def loss(self, state: State) -> float:
+        """Minus the log-likelihood of the levels, latent values integrated out."""
+        return -log_ordinal(self.level, self.y - state.e, self.cutpoints)
 
 
-def _one_hot(column) -> csr_array:
-    code, _ = pd.factorize(column, sort=True)
-    places = np.arange(len(code)), code
-    return csr_array((np.ones(len(code)), places), (len(code), code.max() + 1))
+LIKELIHOODS = {"gaussian": Gaussian, "ordinal": OrdinalProbit}
+
+
+# -- draws ---------------------------------------------------------------------------
+
+
+@dataclass
+class PosteriorDraws:
+    """The kept draws of a :class:`BayesianFM`, one after the other.
+
+    Attributes
+    ----------
+    user, item : (n, n_users or n_items, 1 + f) float32
+        What the row adds by itself, and its sum of factors.
+    day : (n, n_days + 1, 1 + f) float32
+        The same; last row: a day without ratings. Zeros in a model without days.
+    w0, alpha : (n,) float64
+    cutpoints : (n, L + 1) float64 or None
+        From -inf to inf; None in a model without levels.
+    n : int
+        How many there are; during a fit the arrays are longer.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    day: np.ndarray
+    w0: np.ndarray
+    alpha: np.ndarray
+    cutpoints: np.ndarray | None
+    n: int = 0
+
+    def keep(
+        self,
+        draw: int,
+        blocks: Sequence[Block],
+        state: State,
+        cutpoints: np.ndarray | None,
+    ) -> None:
+        """Store the state in place ``draw``, the last one so far."""
+        stores = self.user, self.item, self.day
+        for block, theta, store in zip(blocks, state.theta, stores, strict=False):
+            a, Q = block_values(block.X, theta)
+            store[draw, : len(a), 0], store[draw, : len(a), 1:] = a, Q
+        if len(blocks) == 3:  # an unknown day is what the days' prior expects
+            self.day[draw, -1] = state.mean[2][:, 0]
+        self.w0[draw], self.alpha[draw] = state.w0, state.alpha
+        if self.cutpoints is not None:
+            self.cutpoints[draw] = cutpoints
+        self.n = draw + 1
+
+    def cut(self) -> None:
+        """Drop the places that no draw was stored in."""
+        for name in ("user", "item", "day", "w0", "alpha", "cutpoints"):
+            array = getattr(self, name)
+            setattr(self, name, None if array is None else array[: self.n])
 
 
 # -- the model -----------------------------------------------------------------------
@@ -84,15 +169,12 @@ class BayesianFM(Recommender):
 
     Attributes
     ----------
-    user_draws_, item_draws_ : (n_draws, n_users or n_items, 1 + f) float32
-        Per draw: what the row adds by itself, and its sum of factors.
-    day_draws_ : (n_draws, n_days + 1, 1 + f) float32
-        Last row: a day without ratings. Zeros without ``day``.
-    w0_draws_, alpha_draws_ : (n_draws,)
+    draws_ : PosteriorDraws
+        What is kept of the sweeps after the burn-in.
     levels_ : (L,)
         The star levels that occur in training.
-    cutpoint_draws_ : (n_draws, L + 1)
-        From -inf to inf; ordinal likelihood only.
+    days_ : (n_days,) int64
+        Days with ratings, counted from 1970; empty without ``day``.
 
     Notes
     -----
@@ -140,45 +222,28 @@ class BayesianFM(Recommender):
     def _fit(self, train):
         check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
-        blocks = self._blocks(train)
         order = np.lexsort((train.item, train.user))  # neighbours in memory
-        blocks = [b._replace(row=b.row[order]) for b in blocks]
+        blocks = [b._replace(row=b.row[order]) for b in self._blocks(train)]
         rating = train.value[order]
-        gaussian = self.likelihood == "gaussian"
-        prior = HyperPrior(center=float(rating.mean()) if gaussian else 0.0)
-        state = self._start(blocks, rng, prior.center)
-        self.levels_, level = np.unique(rating, return_inverse=True)
-        self._allocate(blocks)
-        y_hat = self._rule(blocks, state)
-        if gaussian:
-            state.e = rating - y_hat
-        else:
-            share = np.cumsum(np.bincount(level))[:-1] / len(level)
-            cuts, step, moves = np.array([-np.inf, *ndtri(share), np.inf]), 0.01, 0
-            y = y_hat
+        self.levels_ = np.unique(rating)
+        likelihood = LIKELIHOODS[self.likelihood](rating)
+        state = self._initial_state(blocks, rng, likelihood.center)
+        likelihood.start(state, _rule_of_blocks(blocks, state))
+        self.draws_ = self._empty_draws(likelihood.n_cutpoints)
         for epoch in range(self.n_epochs):
-            if not gaussian:
-                cuts, moved = sample_cutpoints(rng, level, y_hat, cuts, step)
-                moves += moved
-                if epoch < self.burn_in and epoch % 10 == 9:  # aim at one move in four
-                    step *= 1.5 if moves > 3 else 0.7 if moves < 2 else 1.0
-                    moves = 0
-                y = sample_latent(rng, level, y_hat, cuts)
-                state.e = y - y_hat
-            gibbs_sweep(blocks, state, rng, prior=prior, gaussian=gaussian)
-            if gaussian:
-                cost = np.log(2 * np.pi / state.alpha) * len(rating)
-                loss = 0.5 * float(cost + state.alpha * (state.e @ state.e))
-            else:
-                y_hat = y - state.e
-                loss = -log_ordinal(level, y_hat, cuts)
-                self.cutpoint_draws_[max(epoch - self.burn_in, 0)] = cuts
-            self._keep(max(epoch - self.burn_in, 0), blocks, state)
-            if self._end_epoch(loss):
+            likelihood.augment(state, rng, adapt=epoch < self.burn_in)
+            gibbs_sweep(
+                blocks,
+                state,
+                rng,
+                prior=HyperPrior(center=likelihood.center),
+                gaussian=likelihood.gaussian,
+            )
+            draw = max(epoch - self.burn_in, 0)  # of the burn-in only the last is kept
+            self.draws_.keep(draw, blocks, state, likelihood.cutpoints)
+            if self._end_epoch(likelihood.loss(state)):
                 break
-        for name, values in list(vars(self).items()):  # if the callback stopped early
-            if name.endswith("_draws_") and name != "n_draws_":
-                setattr(self, name, values[: self.n_draws_])
+        self.draws_.cut()  # if the callback stopped early
 
     def _blocks(self, train):
         """The user's, the item's and, if asked for, the day's block."""
@@ -193,7 +258,8 @@ class BayesianFM(Recommender):
                 size = np.maximum(np.diff(mask.indptr), 1)
                 parts.append(mask / np.sqrt(size)[:, None])
             more = getattr(self, name)
-            parts += [] if more is None else check_features(name, more, mask.shape[0])
+            if more is not None:
+                parts += check_feature_fields(name, more, mask.shape[0])
             blocks.append(_block(row, parts))
         self.days_ = np.zeros(0, dtype=np.int64)
         if self.day:
@@ -204,7 +270,7 @@ class BayesianFM(Recommender):
             self.user_days_ = _mean_of_rows(train.user, row, train.n_users)
         return blocks
 
-    def _start(self, blocks, rng, w0):
+    def _initial_state(self, blocks, rng, w0):
         shapes = [(1 + self.n_factors, b.X.shape[1]) for b in blocks]
         theta = [rng.normal(0, self.init_scale, shape) for shape in shapes]
         for values in theta:
@@ -213,41 +279,18 @@ class BayesianFM(Recommender):
         means, precisions = [np.zeros(x) for x in hyper], [np.ones(x) for x in hyper]
         return State(w0, 1.0, theta, means, precisions, np.zeros(len(blocks[0].row)))
 
-    def _rule(self, blocks, state):
-        """``r_hat`` of the training ratings."""
-        out, total, squares = np.full(len(state.e), state.w0), 0.0, 0.0
-        for block, theta in zip(blocks, state.theta, strict=True):
-            a, Q = block_values(block.X, theta)
-            out += a[block.row]
-            total = total + Q[block.row]
-            squares = squares + Q[block.row] ** 2
-        return out + 0.5 * np.sum(total**2 - squares, axis=1)
-
-    def _allocate(self, blocks):
+    def _empty_draws(self, n_cutpoints):
         n, width = self.n_epochs - self.burn_in, 1 + self.n_factors
-        shape = (n, self.n_users_, width), (n, self.n_items_, width)
-        self.user_draws_, self.item_draws_ = (np.zeros(s, np.float32) for s in shape)
-        self.day_draws_ = np.zeros((n, len(self.days_) + 1, width), np.float32)
-        self.w0_draws_, self.alpha_draws_ = np.zeros(n), np.zeros(n)
-        if self.likelihood == "ordinal":
-            self.cutpoint_draws_ = np.zeros((n, len(self.levels_) + 1))
-        self.n_draws_ = 0
-
-    def _keep(self, draw, blocks, state):
-        """Store the state; during the burn-in each one replaces the last."""
-        stores = self.user_draws_, self.item_draws_, self.day_draws_
-        for block, theta, store in zip(blocks, state.theta, stores, strict=False):
-            a, Q = block_values(block.X, theta)
-            store[draw, : len(a), 0], store[draw, : len(a), 1:] = a, Q
-        if self.day:
-            self.day_draws_[draw, -1] = state.mean[2][:, 0]
-        self.w0_draws_[draw], self.alpha_draws_[draw] = state.w0, state.alpha
-        self.n_draws_ = draw + 1
+        sizes = self.n_users_, self.n_items_, len(self.days_) + 1
+        user, item, day = (np.zeros((n, size, width), np.float32) for size in sizes)
+        cutpoints = np.zeros((n, n_cutpoints)) if n_cutpoints else None
+        return PosteriorDraws(user, item, day, np.zeros(n), np.zeros(n), cutpoints)
 
     def _kept(self):  # user_days_ has the users' own times
-        rows = self.user_draws_, self.item_draws_, self.day_draws_, self.w0_draws_
-        ordinal = self.likelihood == "ordinal"
-        return (*rows, self.cutpoint_draws_, self.levels_) if ordinal else rows
+        draws = self.draws_
+        kept = draws.user, draws.item, draws.day, draws.w0
+        ordinal = draws.cutpoints is not None
+        return (*kept, draws.cutpoints, self.levels_) if ordinal else kept
 
     @property
     def uses_time(self):
@@ -275,20 +318,21 @@ class BayesianFM(Recommender):
             day[np.append(self.days_, -1)[day] != wanted] = len(self.days_)
         elif self.day:
             day = users
-        for s in range(self.n_draws_):
-            D = self.day_draws_[s]
+        draws = self.draws_
+        for s in range(draws.n):
+            D = draws.day[s]
             if self.day and time is None:
                 D = self.user_days_ @ D
-            rows = self.user_draws_[s], self.item_draws_[s], D
-            yield self.w0_draws_[s] + _rule_of_rows(*rows, users, items, day)
+            pairs = _rule_of_rows(draws.user[s], draws.item[s], D, users, items, day)
+            yield draws.w0[s] + pairs
 
     def _stars(self, users, items, time):
         total = np.zeros(len(users))
         for s, r_hat in enumerate(self._each_draw(users, items, time)):
             if self.likelihood == "ordinal":
-                r_hat = _expected_level(r_hat, self.cutpoint_draws_[s], self.levels_)
+                r_hat = _expected_level(r_hat, self.draws_.cutpoints[s], self.levels_)
             total += r_hat
-        return total / self.n_draws_
+        return total / self.draws_.n
 
     def _predict(self, users, items):
         return self._stars(users, items, None)
@@ -305,8 +349,8 @@ class BayesianFM(Recommender):
 
     def _similarities(self, items):
         """Cosines averaged over the draws: factors of two draws may be rotated."""
-        draws = self.item_draws_[: self.n_draws_, :, 1:]
-        return sum(cosines(V, items) for V in draws) / self.n_draws_
+        n = self.draws_.n
+        return sum(cosines(V[:, 1:], items) for V in self.draws_.item[:n]) / n
 
     def level_probabilities(self, users, items, *, time=None) -> np.ndarray:
         """Probability of each star level, (n, L); ordinal likelihood only."""
@@ -318,32 +362,24 @@ class BayesianFM(Recommender):
             )
         total = np.zeros((len(users), len(self.levels_)))
         for s, r_hat in enumerate(self._each_draw(*pairs)):
-            total += np.diff(ndtr(self.cutpoint_draws_[s] - r_hat[:, None]), axis=1)
-        return total / self.n_draws_
-
-
-def check_features(name, matrices, n_rows):
-    """The list of the given matrices, or ValueError."""
-    if not isinstance(matrices, (tuple, list)):
-        raise ValueError(
-            f"{name} must be a tuple or list of sparse matrices, got "
-            f"{type(matrices).__name__}; write ({name},) for a single one"
-        )
-    for F in matrices:
-        shape = getattr(F, "shape", type(F).__name__)
-        if not issparse(F) or F.ndim != 2 or F.shape[0] != n_rows or not F.shape[1]:
-            raise ValueError(
-                f"{name} must hold sparse matrices with {n_rows} rows and some "
-                f"columns, got {shape}"
-            )
-        if not np.isfinite(F.sum()):
-            raise ValueError(f"{name} holds NaN or infinite values")
-    return list(matrices)
+            total += np.diff(ndtr(self.draws_.cutpoints[s] - r_hat[:, None]), axis=1)
+        return total / self.draws_.n
 
 
 def _block(row, parts):
     group = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
     return Block(row, csc_array(hstack(parts), dtype=np.float64), group)
+
+
+def _rule_of_blocks(blocks, state):
+    """``r_hat`` of the training ratings."""
+    out, total, squares = np.full(len(state.e), state.w0), 0.0, 0.0
+    for block, theta in zip(blocks, state.theta, strict=True):
+        a, Q = block_values(block.X, theta)
+        out += a[block.row]
+        total = total + Q[block.row]
+        squares = squares + Q[block.row] ** 2
+    return out + 0.5 * np.sum(total**2 - squares, axis=1)
 
 
 def _mean_of_rows(user, day, n_users):

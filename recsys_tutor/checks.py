@@ -12,16 +12,27 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array, issparse
 
 __all__ = [
+    "available_memory",
+    "check_array",
     "check_exclude",
+    "check_factors",
+    "check_feature_fields",
+    "check_feature_matrix",
     "check_history",
     "check_index",
+    "check_memory",
     "check_number",
+    "check_numbers",
     "check_path",
     "check_random_state",
+    "check_same_index",
     "check_sizes",
+    "check_squares",
+    "square_matrix_bytes",
 ]
 
 
@@ -82,12 +93,10 @@ def check_index(name: str, index, n: int) -> np.ndarray:
     if array.size == 0 and array.ndim == 1:
         return array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
+        hint = f"; for one index write [{index!r}]" if array.ndim == 0 else ""
         raise ValueError(
             f"{name} must be a 1-D array of integers, got shape {array.shape} and "
-            f"dtype {array.dtype}; for one index write [{index!r}]"
-            if array.ndim == 0
-            else f"{name} must be a 1-D array of integers, got shape {array.shape} and "
-            f"dtype {array.dtype}"
+            f"dtype {array.dtype}{hint}"
         )
     bad = (array < 0) | (array >= n)
     if bad.any():
@@ -141,3 +150,166 @@ def check_history(X, n_items: int) -> csr_array:
             "first, X.sum_duplicates() adds them"
         )
     return X
+
+
+# -- arrays ---------------------------------------------------------------------------
+
+
+def check_array(name: str, values) -> np.ndarray:
+    """Any array; ``ValueError`` for ragged lists, masked entries and sparse arrays."""
+    if np.ma.is_masked(values) or issparse(values):
+        what = "is sparse" if issparse(values) else "has masked entries"
+        raise ValueError(f"{name} must be a plain array; this one {what}")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, not ragged ({error})") from error
+
+
+def check_numbers(name: str, values, *, finite: bool = True) -> np.ndarray:
+    """float64 array; ``ValueError`` for text, dates and, if asked to, NaN, infinity."""
+    array = check_array(name, values)
+    entries = array.flat if array.dtype.kind == "O" else ()
+    odd = [repr(x) for x in entries if x is None or isinstance(x, str)]
+    try:
+        if array.dtype.kind not in "biufO" or odd:
+            raise TypeError(f"found {odd[0] if odd else array.dtype}")
+        array = array.astype(float, copy=False)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be an array of numbers ({error})") from error
+    bad = ~np.isfinite(array) if finite else np.zeros(0, dtype=bool)
+    if bad.any():
+        raise ValueError(
+            f"{name} must be finite, got {array[bad][0]} and the like in "
+            f"{int(bad.sum())} of {array.size} places"
+        )
+    return array
+
+
+def check_same_index(name_a: str, a, name_b: str, b) -> None:
+    """Of two Series, the rows must be those of the same users (or ratings)."""
+    both = isinstance(a, pd.Series) and isinstance(b, pd.Series)
+    if both and len(a) == len(b) and not a.index.equals(b.index):
+        raise ValueError(
+            f"{name_a} and {name_b} are Series with different indices, so their rows "
+            "do not belong together; align them, or pass .to_numpy()"
+        )
+
+
+#: Sums of squares of larger values may overflow, and products of such sums.
+LARGEST = 1e70
+
+
+def check_squares(name: str, values: np.ndarray, *, most: float = LARGEST) -> None:
+    """ValueError if a value is larger than ``most``: sums of squares may overflow."""
+    largest = np.abs(values).max(initial=0.0)
+    if largest > most:
+        raise ValueError(
+            f"{name} as large as {largest:.3g} are more than floating point can add "
+            "up: divide them by a constant first"
+        )
+
+
+def check_factors(X: csr_array, Q: np.ndarray) -> None:
+    """ValueError unless ``Q`` has a row for each column of ``X``.
+
+    Compiled loops do not look: they would read beyond the end of ``Q``.
+    """
+    if len(Q) != X.shape[1]:
+        raise ValueError(
+            f"Q must have {X.shape[1]} rows, one per column of the matrix, got "
+            f"{len(Q)}; for the item factors pass the transposed matrix and P"
+        )
+
+
+# -- features -------------------------------------------------------------------------
+
+
+def check_feature_matrix(
+    features, n_items: int | None = None, name: str = "features"
+) -> csr_array:
+    """One (n_items, d) matrix of finite numbers, dense or sparse, as csr, float64.
+
+    Raises
+    ------
+    ValueError
+        Another number of rows than ``n_items`` (None: any), text, NaN or infinity.
+    """
+    sparse = issparse(features)
+    matrix = csr_array(features) if sparse else features
+    values = check_numbers(name, matrix.data if sparse else matrix)
+    shape = matrix.shape if sparse else values.shape
+    if len(shape) != 2 or (n_items is not None and shape[0] != n_items):
+        rows = "n_items" if n_items is None else n_items
+        raise ValueError(
+            f"{name} must have one row per item, shape ({rows}, d), got shape {shape}"
+        )
+    return csr_array(matrix if sparse else values, dtype=np.float64)
+
+
+def check_feature_fields(name: str, matrices, n_rows: int) -> list:
+    """The list of sparse matrices, one per field, or ``ValueError``.
+
+    A field is one kind of feature (ages, genres) with ``n_rows`` rows and its own
+    columns.
+    """
+    if not isinstance(matrices, (tuple, list)):
+        raise ValueError(
+            f"{name} must be a tuple or list of sparse matrices, got "
+            f"{type(matrices).__name__}; write ({name},) for a single one"
+        )
+    for F in matrices:
+        shape = getattr(F, "shape", type(F).__name__)
+        if not issparse(F) or F.ndim != 2 or F.shape[0] != n_rows or not F.shape[1]:
+            raise ValueError(
+                f"{name} must hold sparse matrices with {n_rows} rows and some "
+                f"columns, got {shape}"
+            )
+        if not np.isfinite(F.sum()):
+            raise ValueError(f"{name} holds NaN or infinite values")
+    return list(matrices)
+
+
+# -- memory ---------------------------------------------------------------------------
+
+
+def available_memory() -> int | None:
+    """Bytes that are free or soon freed on this machine; None if it does not say.
+
+    A container's limit counts where it is less.
+    """
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = dict(line.split(":", 1) for line in lines)
+        found.append(int(sizes["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError):  # not Linux: all that there is
+        try:
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        except (AttributeError, OSError, ValueError):
+            pass
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")
+        found.append(int(limit))
+    except (OSError, ValueError):  # no limit: "max"
+        pass
+    return min(found, default=None)
+
+
+def check_memory(n_bytes: float, what: str, advice: str) -> None:
+    """MemoryError, before anything is allocated, unless ``n_bytes`` are available.
+
+    ``what`` says what they are for, ``advice`` what to do instead: "EASE needs 40,000 x
+    40,000 numbers twice, 23.8 GiB; 8.1 GiB are available. Take ImplicitALS".
+    """
+    available = available_memory()
+    if available is not None and n_bytes > available:
+        raise MemoryError(
+            f"{what}, {n_bytes / 2**30:,.1f} GiB; {available / 2**30:,.1f} GiB are "
+            f"available. {advice}"
+        )
+
+
+def square_matrix_bytes(n: int, copies: int) -> float:
+    """Of ``copies`` (n, n) float64 matrices."""
+    return 8.0 * n * n * copies

@@ -15,116 +15,30 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import linalg
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.checks import check_index, check_number
-from recsys_tutor.kernels import check_memory, check_squares, square_matrix_bytes
+from recsys_tutor.checks import (
+    check_feature_matrix,
+    check_index,
+    check_memory,
+    check_squares,
+    square_matrix_bytes,
+)
+from recsys_tutor.kernels import (
+    group_mean,
+    rows_of,
+)
 from recsys_tutor.parameters import param
 from recsys_tutor.ranking import TopK, top_k
 
 __all__ = [
     "ContentBased",
     "ContentRidge",
-    "RICH_FIELDS",
-    "check_features",
     "explain",
-    "item_terms",
     "similar_items",
-    "tfidf",
 ]
-
-
-#: Everything MovieLens 100K knows about a film, see ``load_movielens_100k``.
-RICH_FIELDS = (
-    "genres",
-    "year",
-    "actors",
-    "directors",
-    "writers",
-    "producers",
-    "companies",
-    "countries",
-    "languages",
-    "subjects",
-    "fine_genres",
-    "awards",
-    "nominations",
-)
-
-
-def item_terms(
-    items: pd.DataFrame,
-    fields: Sequence[str] = ("genres", "year", "actors", "directors", "writers"),
-    *,
-    min_count: int = 2,
-) -> tuple[csr_array, list[str]]:
-    """Count matrix of terms such as "genres: Drama", "year: 1990-94".
-
-    Parameters
-    ----------
-    items : DataFrame
-        One row per item index. A field holds a sequence of strings per item, or a
-        number (a year), which is put into a bin of five.
-    fields : names of columns
-    min_count : int
-        Terms of fewer items are left out: alone, they connect nothing.
-
-    Returns
-    -------
-    counts : (n_items, n_terms) csr_array of 0/1
-    terms : list of str, sorted
-    """
-    check_number("min_count", min_count, low=1, whole=True)
-    missing = [field for field in fields if field not in items.columns]
-    if missing:
-        raise ValueError(f"items has no column {missing[0]!r}; it has {list(items)}")
-    rows = []
-    for field in fields:
-        for row, value in enumerate(items[field]):
-            if isinstance(value, (list, tuple)):
-                rows += [(row, f"{field}: {term}") for term in set(value)]
-            elif isinstance(value, str) or not pd.api.types.is_scalar(value):
-                raise ValueError(
-                    f"field {field!r} must hold lists or tuples of strings, or "
-                    f"numbers; row {row} holds {value!r}"
-                )
-            elif pd.notna(value):
-                start = int(value) // 5 * 5
-                rows.append((row, f"{field}: {start}-{start % 100 + 4:02d}"))
-    frame = pd.DataFrame(rows, columns=["item", "term"])
-    count = frame.term.value_counts()
-    frame = frame[frame.term.isin(count.index[count >= min_count])]
-    column, terms = pd.factorize(frame.term, sort=True)
-    entries = (np.ones(len(frame)), (frame.item.to_numpy(), column))
-    counts = csr_array(entries, shape=(len(items), len(terms)))
-    counts.sort_indices()
-    return counts, list(terms)
-
-
-def tfidf(counts: csr_array) -> csr_array:
-    """Weigh terms by rarity, then give every item length 1.
-
-    ``w[i, t] = tf[i, t] · (ln((1 + n) / (1 + df[t])) + 1)``, with ``df[t]`` the number
-    of the ``n`` items that have term ``t``; rows are divided by their Euclidean norm
-    (chapter 05, eq-content-tfidf). Equal to scikit-learn's ``TfidfTransformer``.
-
-    Parameters
-    ----------
-    counts : (n_items, n_terms) csr_array, not negative
-
-    Returns
-    -------
-    (n_items, n_terms) csr_array
-        Unit rows; a row without terms stays zero.
-    """
-    n, _ = counts.shape
-    df = np.bincount(counts.indices[counts.data > 0], minlength=counts.shape[1])
-    weighted = counts @ diags_array(np.log((1 + n) / (1 + df)) + 1)
-    norm = np.sqrt(weighted.power(2).sum(axis=1))
-    scale = np.divide(1.0, norm, out=np.zeros(n), where=norm > 0)
-    return csr_array(diags_array(scale) @ weighted)
 
 
 def similar_items(features: csr_array, items, k: int = 10) -> TopK:
@@ -179,7 +93,7 @@ def explain(
 class ContentBased(Recommender):
     """Rank items by their resemblance to what the user has.
 
-    Profile: ``p_u = sum over i in I_u of a_ui x_i / sum of |a_ui|``. Rule:
+    Profile: ``p_u = sum over i in I_u of w_ui x_i / sum of |w_ui|``. Rule:
     ``s(u, i) = p_u · x_i`` (chapter 05, eq-content-profile).
 
     Attributes
@@ -199,27 +113,25 @@ class ContentBased(Recommender):
     )
     weighting: Literal["count", "rating"] = param(
         "count",
-        "``a_ui = 1``, or the rating minus the user's mean, so that disliked items "
+        "``w_ui = 1``, or the rating minus the user's mean, so that disliked items "
         "push the profile away.",
     )
 
     def _fit(self, train):
         check_squares("ratings", train.value)
-        self.F_ = check_features(self.features, train.n_items)
+        self.F_ = check_feature_matrix(self.features, train.n_items)
         self.profiles_ = self._profile(train.csr)
 
     def _profile(self, X):
         return self._weights(X) @ self.F_
 
     def _weights(self, X):
-        """``a_ui / sum of |a_ui|`` in the places of the users' items."""
-        count = np.diff(X.indptr)
-        row = np.repeat(np.arange(X.shape[0]), count)
-        weight = np.ones(X.nnz)
+        """``w_ui / sum of |w_ui|`` in the places of the users' items."""
+        row, weight = rows_of(X), np.ones(X.nnz)
         if self.weighting == "rating":
-            mean = np.bincount(row, X.data, X.shape[0]) / np.maximum(count, 1)
-            weight = X.data - mean[row]
-            weight[np.abs(weight) < 1e-12 * np.abs(mean[row])] = 0.0  # rounding
+            mean = group_mean(X.data, row, X.shape[0])[row]
+            weight = X.data - mean
+            weight[np.abs(weight) < 1e-12 * np.abs(mean)] = 0.0  # rounding
         size = np.bincount(row, np.abs(weight), X.shape[0])
         weight = np.divide(weight, size[row], out=weight, where=size[row] > 0)
         return csr_array((weight, X.indices, X.indptr), shape=X.shape)
@@ -269,7 +181,7 @@ class ContentRidge(Recommender):
     reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
 
     def _fit(self, train):
-        F = check_features(self.features, train.n_items)
+        F = check_feature_matrix(self.features, train.n_items)
         check_memory(
             square_matrix_bytes(train.n_items, 2),
             f"ContentRidge compares {train.n_items:,} items with each other: "
@@ -280,8 +192,7 @@ class ContentRidge(Recommender):
         self.S_ = (F @ F.T).toarray()  # (n_items, n_items)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         X = train.csr
-        row = np.repeat(np.arange(train.n_users), np.diff(X.indptr))
-        self.X_ = self._weights(X, X.data - self.bias_._predict(row, X.indices))
+        self.X_ = self._weights(X, X.data - self.bias_._predict(rows_of(X), X.indices))
 
     def _weights(self, X, residual):
         """Csr matrix whose row ``u`` holds ``a_u`` in the places of the rated items."""
@@ -295,19 +206,14 @@ class ContentRidge(Recommender):
         return csr_array((a, X.indices, X.indptr), shape=X.shape)
 
     def _predict(self, users, items):
-        result = np.empty(len(users))
-        for u in np.unique(users):
-            rows = users == u
-            result[rows] = self._score_users(np.array([u]))[0, items[rows]]
-        return result
+        return self._predict_from_scores(users, items)
 
     def _score_users(self, users):
         return self.bias_._score_users(users) + self.X_[users] @ self.S_
 
     def _score_history(self, X):
         base = self.bias_._score_history(X)
-        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        return base + self._weights(X, X.data - base[row, X.indices]) @ self.S_
+        return base + self._weights(X, X.data - base[rows_of(X), X.indices]) @ self.S_
 
     def _similarities(self, items):
         """Cosines of the features: their dot products are in ``S_``."""
@@ -329,20 +235,3 @@ def _solve(A, b):
             "reg is nothing beside the squares of the features: try a larger reg, or "
             "divide the features by a constant"
         ) from error
-
-
-def check_features(features, n_items: int) -> csr_array:
-    """``features`` as a csr_array with ``n_items`` rows, or a ``ValueError``."""
-    try:
-        F = csr_array(features, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"features must be a matrix of numbers, one row per item ({error})"
-        ) from error
-    if F.ndim != 2 or F.shape[0] != n_items:
-        raise ValueError(
-            f"features has shape {F.shape}, expected one row per item, {n_items}"
-        )
-    if not np.isfinite(F.data).all():
-        raise ValueError("features holds NaN or infinite values")
-    return F

@@ -160,32 +160,19 @@ class Interactions:
             )
         names = {"user": user, "item": item, "value": value, "time": time}
         check_names(names, needed=("user", "item"))
-        has_time = time is not None and _has_time(frame, time)
-        needed = (user, item, value, time if has_time else None)
-        _check_columns(frame, [name for name in needed if name is not None])
+        if not _has_time(frame, time):
+            names["time"] = None
+        _check_columns(frame, [name for name in names.values() if name is not None])
         columns = {}
         columns["user"], user_ids = number_ids(user, frame[user], user_ids)
         columns["item"], item_ids = number_ids(item, frame[item], item_ids)
-        columns["value"] = (
-            np.ones(len(frame))
-            if value is None
-            else as_column(value, frame[value].to_numpy(), np.float64)
-        )
-        bad = ~np.isfinite(columns["value"])
-        check_rows(value or "value", columns["value"], bad, "must be finite")
-        if has_time:
-            columns["time"] = as_column(time, frame[time].to_numpy(), np.int64)
+        columns |= _read_numbers(frame, value, names["time"])
         rows = pd.DataFrame(columns)
         if duplicates != "raise":
             rows = _merge(rows, duplicates)
-        return cls(
-            user=rows["user"].to_numpy(),
-            item=rows["item"].to_numpy(),
-            value=rows["value"].to_numpy(),
-            time=rows["time"].to_numpy() if has_time else None,
-            user_ids=user_ids,
-            item_ids=item_ids,
-        )
+        arrays = {name: rows[name].to_numpy() for name in rows}
+        arrays.setdefault("time", None)
+        return cls(**arrays, user_ids=user_ids, item_ids=item_ids)
 
     def __reduce__(self):  # a plain pickle would come back with writable arrays
         columns = (self.user, self.item, self.value, self.time)
@@ -338,34 +325,13 @@ class Interactions:
             raise ValueError("these interactions carry no time; pass a time column")
         return np.argsort(self.time, kind="stable")
 
-    def sequences(self, max_len: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Each user's items in order of time, right-padded.
+    def timeline(self) -> np.ndarray:
+        """(n,) int64 row positions sorted by user, within a user by time.
 
-        Parameters
-        ----------
-        max_len : int, optional
-            Keep only the latest ``max_len`` items of a user; default: the longest.
-
-        Returns
-        -------
-        items : (n_users, max_len) int64
-            Padded on the right with ``n_items``, which is no item's index.
-        lengths : (n_users,) int64
+        Ties in time keep the order of the rows: the later row is the later event.
         """
         order = self.chronological()
-        order = order[np.argsort(self.user[order], kind="stable")]
-        counts = np.bincount(self.user, minlength=self.n_users)
-        longest = int(counts.max(initial=0))
-        max_len = longest if max_len is None else max_len
-        if not isinstance(max_len, numbers.Integral) or (max_len < 1 and longest):
-            raise ValueError(f"max_len must be at least 1, got {max_len!r}")
-        lengths = np.minimum(counts, max_len)
-        start = np.cumsum(counts) - counts
-        place = np.arange(len(order)) - np.repeat(start + counts - lengths, counts)
-        row = np.repeat(np.arange(self.n_users), counts)
-        items = np.full((self.n_users, max_len), self.n_items, dtype=np.int64)
-        items[row[place >= 0], place[place >= 0]] = self.item[order[place >= 0]]
-        return items, lengths
+        return order[np.argsort(self.user[order], kind="stable")]
 
     def to_frame(self) -> pd.DataFrame:
         """Rows with ids, not indices: columns user, item, value and, if any, time."""
@@ -452,7 +418,9 @@ def _has_time(frame, time) -> bool:
             f"from_frame needs a pandas DataFrame, got {type(frame).__name__}; wrap it "
             "in pd.DataFrame(..., columns=['user', 'item', 'value'])"
         )
-    return time != "time" or time in frame.columns  # only the default may be absent
+    if time == "time":
+        return time in frame.columns  # only the default may be absent
+    return time is not None
 
 
 def _check_columns(frame, needed) -> None:
@@ -468,6 +436,18 @@ def _check_columns(frame, needed) -> None:
                 f"column {name!r} comes more than once in {list(frame.columns)}; "
                 "rename or drop one of them"
             )
+
+
+def _read_numbers(frame, value, time) -> dict[str, np.ndarray]:
+    """The columns ``value`` (1 each for None) and ``time`` (none for None)."""
+    columns = {"value": np.ones(len(frame))}
+    if value is not None:
+        columns["value"] = as_column(value, frame[value].to_numpy(), np.float64)
+        bad = ~np.isfinite(columns["value"])
+        check_rows(value, columns["value"], bad, "must be finite")
+    if time is not None:
+        columns["time"] = as_column(time, frame[time].to_numpy(), np.int64)
+    return columns
 
 
 def _merge(rows: pd.DataFrame, how: str) -> pd.DataFrame:

@@ -11,20 +11,14 @@ from typing import NamedTuple
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
-from recsys_tutor.bayesian import BayesianFM, side_features
-from recsys_tutor.content import (
-    RICH_FIELDS,
-    ContentBased,
-    ContentRidge,
-    item_terms,
-    tfidf,
-)
+from recsys_tutor.bayesian import BayesianFM
+from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.features import RICH_FIELDS, item_terms, side_features, tfidf
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
-from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp
+from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
-from recsys_tutor.svd import TruncatedSVD
 from recsys_tutor.transitions import Transitions
 
 __all__ = ["ENTRIES", "Entry", "TASKS"]

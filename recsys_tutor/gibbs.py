@@ -243,14 +243,8 @@ def gibbs_sweep(blocks, state, rng, *, prior=PRIOR, gaussian=True) -> None:
     -----
     Cost O(f · (n_blocks · n_ratings + nnz of the blocks)).
     """
-    e, n = state.e, len(state.e)
     if gaussian:
-        state.alpha = rng.gamma(prior.shape + n / 2, 1 / (prior.rate + e @ e / 2))
-        total = state.alpha * (e.sum() + n * state.w0) + prior.center
-        variance = 1 / (state.alpha * n + 1)
-        w0 = rng.normal(variance * total, np.sqrt(variance))
-        e -= w0 - state.w0
-        state.w0 = w0
+        _sweep_noise(state, rng, prior)
     counts, sums = [], []
     for b, block in enumerate(blocks):
         X, theta = block.X, state.theta[b]
@@ -258,28 +252,63 @@ def gibbs_sweep(blocks, state, rng, *, prior=PRIOR, gaussian=True) -> None:
         state.mean[b], state.precision[b] = sample_hyper(
             rng, theta, block.group, state.mean[b].shape[1], prior
         )
-        gibbs_weights(
-            *(block.row, e, counts[b], X.indptr, X.indices, X.data, theta[0]),
-            *_prior_of(state, b, 0, block.group),
-            *(state.alpha, rng.normal(size=X.shape[1])),
-        )
+        _sweep_weights(b, block, state, rng, counts[b])
         sums.append(np.ascontiguousarray((X @ theta[1:].T).T))
     for f in range(1, len(state.theta[0])):
-        q_all = np.zeros(n)
+        q_all = np.zeros(len(state.e))
         for block, Q in zip(blocks, sums, strict=True):
             q_all += Q[f - 1][block.row]
-        for b, (block, Q) in enumerate(zip(blocks, sums, strict=True)):
-            X = block.X
-            gibbs_factor(
-                *(block.row, e, q_all, Q[f - 1], counts[b]),
-                *(X.indptr, X.indices, X.data, state.theta[b][f]),
-                *_prior_of(state, b, f, block.group),
-                *(state.alpha, rng.normal(size=X.shape[1])),
-            )
+        for b, block in enumerate(blocks):
+            _sweep_factor(f, b, block, state, rng, counts[b], q_all, sums[b][f - 1])
 
 
-def _prior_of(state, b, f, group):
-    return state.mean[b][f][group], state.precision[b][f][group]
+def _sweep_noise(state, rng, prior):
+    """Draw ``alpha``, then ``w0``."""
+    e, n = state.e, len(state.e)
+    state.alpha = rng.gamma(prior.shape + n / 2, 1 / (prior.rate + e @ e / 2))
+    total = state.alpha * (e.sum() + n * state.w0) + prior.center
+    variance = 1 / (state.alpha * n + 1)
+    w0 = rng.normal(variance * total, np.sqrt(variance))
+    e -= w0 - state.w0
+    state.w0 = w0
+
+
+def _sweep_weights(b, block, state, rng, count):
+    """Draw all weights of block ``b``."""
+    X = block.X
+    gibbs_weights(
+        block.row,
+        state.e,
+        count,
+        X.indptr,
+        X.indices,
+        X.data,
+        state.theta[b][0],
+        state.mean[b][0][block.group],
+        state.precision[b][0][block.group],
+        state.alpha,
+        rng.normal(size=X.shape[1]),
+    )
+
+
+def _sweep_factor(f, b, block, state, rng, count, q_all, q):
+    """Draw factor ``f`` of all features of block ``b``."""
+    X = block.X
+    gibbs_factor(
+        block.row,
+        state.e,
+        q_all,
+        q,
+        count,
+        X.indptr,
+        X.indices,
+        X.data,
+        state.theta[b][f],
+        state.mean[b][f][block.group],
+        state.precision[b][f][block.group],
+        state.alpha,
+        rng.normal(size=X.shape[1]),
+    )
 
 
 # -- ordered probit ------------------------------------------------------------------

@@ -6,6 +6,7 @@ Chapter: 15 Autoencoders.
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recsys_tutor.data import Interactions
-from recsys_tutor.implicit_mf import sample_negatives
 from recsys_tutor.parameters import param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches, sample_negatives
+from recsys_tutor.training import NetworkModel
 
 __all__ = ["LightGCN", "LightGCNNetwork", "normalized_adjacency", "propagate"]
 
@@ -112,6 +113,24 @@ class LightGCNNetwork(nn.Module):
         return E[: self.n_users], E[self.n_users :]  # (n_users, f), (n_items, f)
 
 
+class Edges(NamedTuple):
+    """What the triples of an epoch are made of.
+
+    Attributes
+    ----------
+    user, item : (n,) int64
+        The pairs of the users who lack some item.
+    X : (n_users, n_items) csr_array
+        What users have, and what is therefore no negative.
+    graph : Graph
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    X: csr_array
+    graph: Graph
+
+
 class LightGCN(NetworkModel):
     """BPR on factors that were averaged over the user-item graph.
 
@@ -145,33 +164,33 @@ class LightGCN(NetworkModel):
 
     def _prepare(self, train, rng):
         X = train.binarize().csr
-        keep = (np.diff(X.indptr) < train.n_items)[train.user]  # some item is lacking
-        self._pairs = X, train.user[keep], train.item[keep]
-        self._graph = Graph(normalized_adjacency(train), self.device)
-
-    def _fit(self, train):
-        super()._fit(train)
-        del self._graph, self._pairs  # torch cannot pickle its sparse matrices
+        lacks = np.diff(X.indptr)[train.user] < train.n_items
+        graph = Graph(normalized_adjacency(train), self.device)
+        return Edges(train.user[lacks], train.item[lacks], X, graph)
 
     def _network(self, train):
-        shape = train.n_users, train.n_items, self.n_factors, self.n_layers
-        return LightGCNNetwork(*shape, self.init_scale)
+        return LightGCNNetwork(
+            train.n_users,
+            train.n_items,
+            n_factors=self.n_factors,
+            n_layers=self.n_layers,
+            init_scale=self.init_scale,
+        )
 
-    def _batches(self, train, rng):
-        X, user, item = self._pairs
-        negative = sample_negatives(rng, user, X)
-        for part in minibatches(len(user), self.batch_size, rng):
-            yield user[part], item[part], negative[part]
+    def _batches(self, data, rng):
+        negative = sample_negatives(rng, data.user, data.X)
+        for part in minibatches(len(negative), self.batch_size, rng):
+            yield data.user[part], data.item[part], negative[part], data.graph
 
-    def _loss(self, network, u, i, j):
-        P, Q = network(self._graph)
+    def _loss(self, network, u, i, j, graph):
+        P, Q = network(graph)
         margin = (P[u] * (Q[i] - Q[j])).sum(dim=1)  # (B,)
         own = network.E(torch.cat([u, network.n_users + i, network.n_users + j]))
         size = 0.5 * self.reg * (own**2).sum() / len(u)
         return size - F.logsigmoid(margin).mean()
 
-    def _after_epoch(self, train, network):
-        self.P_, self.Q_ = (x.cpu().numpy() for x in network(self._graph))
+    def _after_epoch(self, network, data):
+        self.P_, self.Q_ = (x.cpu().numpy() for x in network(data.graph))
 
     def _kept(self):  # after the walk; the table before it is for training
         return self.P_, self.Q_

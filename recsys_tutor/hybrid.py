@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.content import check_features
+from recsys_tutor.checks import check_feature_matrix
 from recsys_tutor.neighbors import EASE, zero_diagonal_regression
 from recsys_tutor.parameters import param
 from recsys_tutor.ranking import mask_items
@@ -237,7 +237,7 @@ class FeatureAugmented(EASE):
     content_weight: float = param(30.0, "Of the features' rows; 0 gives EASE.", low=0)
 
     def _weights(self, X):
-        F = check_features(self.features, X.shape[1])
+        F = check_feature_matrix(self.features, X.shape[1])
         G = (X.T @ X).toarray()
         penalty = self.reg + self.count_weight * np.diag(G)
         G += self.content_weight * (F @ F.T).toarray()

@@ -12,20 +12,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 from scipy.sparse import csr_array
-from scipy.stats.sampling import DiscreteAliasUrn
 
 from recsys_tutor.base import Recommender
+from recsys_tutor.checks import check_factors
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
-    check_factors,
-    is_stored,
     one_blas_thread,
+    ones_like,
     overflow_to_inf,
     pair_dots,
     parallel_if_long,
+    rows_of,
     solve_ridges,
 )
 from recsys_tutor.parameters import Seed, param
+from recsys_tutor.sampling import sample_negatives
 
 __all__ = [
     "BPR",
@@ -33,7 +34,6 @@ __all__ = [
     "bpr_epoch",
     "bpr_objective",
     "implicit_als_objective",
-    "sample_negatives",
     "weighted_als_half_step",
 ]
 
@@ -85,15 +85,14 @@ def weighted_als_half_step(
 
 @overflow_to_inf
 def implicit_als_objective(X, P, Q, unobserved, reg) -> float:
-    """``sum over entries c (1 - s)² + unobserved · sum over all cells s²`` + penalty.
+    """What every :func:`weighted_als_half_step` lowers, with ``s_ui = p_u · q_i``.
 
-    With ``s = p_u · q_i``, and the penalty ``reg`` times
-    ``sum_u (|I_u| + unobserved · n_items) |p_u|²`` plus the same for items with
-    ``|U_i|`` and ``n_users`` (chapter 09, eq-ials-objective). Cost
-    O(nnz · f + f² · (n_users + n_items)).
+    ``sum over entries x_ui (1 - s_ui)² + unobserved · sum over all cells s_ui²
+    + reg · sum_u (|I_u| + unobserved · n_items) |p_u|²
+    + reg · sum_i (|U_i| + unobserved · n_users) |q_i|²`` (chapter 09,
+    eq-ials-objective). Cost O(nnz · f + f² · (n_users + n_items)).
     """
-    row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    s = pair_dots(P, Q, row, X.indices)
+    s = pair_dots(P, Q, rows_of(X), X.indices)
     loss = np.sum(X.data * (1 - s) ** 2)
     loss += unobserved * np.sum((P.T @ P) * (Q.T @ Q))
     n_u = np.diff(X.indptr) + unobserved * X.shape[1]
@@ -162,67 +161,11 @@ class ImplicitALS(Recommender):
         return self.Q_
 
     def _score_history(self, X):
-        ones = csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
-        return weighted_als_half_step(ones, self.Q_, self.unobserved, self.reg) @ (
-            self.Q_.T
-        )
+        P = weighted_als_half_step(ones_like(X), self.Q_, self.unobserved, self.reg)
+        return P @ self.Q_.T
 
 
 # -- Bayesian personalised ranking -----------------------------------------------------
-
-
-def sample_negatives(rng, user, X: csr_array, *, weights=None) -> np.ndarray:
-    """An item for each of ``user`` that the user does not have.
-
-    Parameters
-    ----------
-    rng : numpy Generator
-    user : (n,) int64
-        Each must lack at least one item.
-    X : (n_users, n_items) csr_array
-        What users have.
-    weights : (n_items,) > 0, optional
-        Draw items in proportion to these; default: all alike.
-
-    Returns
-    -------
-    (n,) int64
-
-    Raises
-    ------
-    ValueError
-        A user has all items; ``weights`` are not one positive number per item.
-
-    Notes
-    -----
-    Rejection: draw for all, draw again for those that hit a positive. Weighted draws
-    take O(1) each by the alias method. Expected cost O(n log n_ratings) per round.
-    """
-    n_items = X.shape[1]
-    full = np.diff(X.indptr)[user] >= n_items
-    if full.any():
-        raise ValueError(
-            f"user {user[full][0]} has all {n_items} items, so there is no negative to "
-            "draw: leave such users out"
-        )
-    if weights is not None:
-        weights = np.asarray(weights)
-        if weights.shape != (n_items,) or not (weights > 0).all():
-            raise ValueError(
-                f"weights must be {n_items} positive numbers, one per item, got an "
-                f"array of shape {weights.shape} with minimum {weights.min()}"
-            )
-        urn = DiscreteAliasUrn(weights / weights.sum(), random_state=rng)
-    indptr, indices = X.indptr, X.sorted_indices().indices
-    item = np.empty(len(user), dtype=np.int64)
-    wrong = np.arange(len(user))
-    while len(wrong):
-        if weights is None:
-            item[wrong] = rng.integers(0, n_items, len(wrong))
-        else:
-            item[wrong] = urn.rvs(len(wrong))
-        wrong = wrong[is_stored(indptr, indices, user[wrong], item[wrong])]
-    return item
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
@@ -300,8 +243,8 @@ class BPR(Recommender):
 
     Rule: ``s(u, i) = b_i + p_u · q_i``. Objective: :func:`bpr_objective` over triples
     (user, item they have, item they lack), the last drawn anew each epoch by
-    :func:`sample_negatives`; ``history_`` records it on the epoch's own triples, after
-    the epoch.
+    :func:`~recsys_tutor.sampling.sample_negatives`; ``history_`` records it on the
+    epoch's own triples, after the epoch.
 
     Attributes
     ----------
@@ -344,10 +287,9 @@ class BPR(Recommender):
             order = rng.permutation(np.flatnonzero(lacks))
             user, positive = train.user[order], train.item[order]
             triples = user, positive, sample_negatives(rng, user, X, weights=weights)
-            parameters = self.b_, self.P_, self.Q_
-            bpr_epoch(*triples, *parameters, self.learning_rate, self.reg)
-            loss = bpr_objective(*triples, *parameters, self.reg)
-            if self._end_epoch(loss):
+            factors = self.b_, self.P_, self.Q_
+            bpr_epoch(*triples, *factors, self.learning_rate, self.reg)
+            if self._end_epoch(bpr_objective(*triples, *factors, self.reg)):
                 break
 
     def _score_users(self, users):

@@ -9,30 +9,28 @@ import multiprocessing
 import os
 from contextlib import contextmanager
 from functools import cache, wraps
-from pathlib import Path
 from threading import Lock, Thread
 
 import numba
 import numpy as np
 from numba import njit, prange
+from scipy.sparse import csr_array
 from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "SUMS_IN_ANY_ORDER",
-    "available_memory",
-    "check_factors",
-    "check_memory",
-    "check_squares",
+    "group_mean",
     "in_forked_process",
     "is_stored",
     "one_blas_thread",
+    "ones_like",
     "overflow_to_inf",
     "pair_dots",
     "parallel",
     "parallel_if_long",
     "ridge_rows",
+    "rows_of",
     "solve_ridges",
-    "square_matrix_bytes",
     "unit_scale",
 ]
 
@@ -135,51 +133,6 @@ def one_blas_thread():
                 threads.blas_limit = None
 
 
-# -- memory --------------------------------------------------------------------------
-
-
-def available_memory() -> int | None:
-    """Bytes that are free or soon freed on this machine; None if it does not say.
-
-    A container's limit counts where it is less.
-    """
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        sizes = dict(line.split(":", 1) for line in lines)
-        found.append(int(sizes["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError, ValueError):  # not Linux: all that there is
-        try:
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-        except (AttributeError, OSError, ValueError):
-            pass
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")
-        found.append(int(limit))
-    except (OSError, ValueError):  # no limit: "max"
-        pass
-    return min(found, default=None)
-
-
-def check_memory(n_bytes: float, what: str, advice: str) -> None:
-    """MemoryError, before anything is allocated, unless ``n_bytes`` are available.
-
-    ``what`` says what they are for, ``advice`` what to do instead: "EASE needs 40,000 x
-    40,000 numbers twice, 23.8 GiB; 8.1 GiB are available. Take ImplicitALS".
-    """
-    available = available_memory()
-    if available is not None and n_bytes > available:
-        raise MemoryError(
-            f"{what}, {n_bytes / 2**30:,.1f} GiB; {available / 2**30:,.1f} GiB are "
-            f"available. {advice}"
-        )
-
-
-def square_matrix_bytes(n: int, copies: int) -> float:
-    """Of ``copies`` (n, n) float64 matrices."""
-    return 8.0 * n * n * copies
-
-
 # -- numbers -------------------------------------------------------------------------
 
 
@@ -193,33 +146,32 @@ def unit_scale(values: np.ndarray) -> float:
     return float(np.ldexp(1.0, min(int(exponent), 1023)))
 
 
-# -- compiled loops ------------------------------------------------------------------
+# -- sparse rows and groups -----------------------------------------------------------
 
 
-def check_factors(X, Q):
-    """ValueError unless ``Q`` has a row for each column of ``X``.
+def rows_of(X: csr_array) -> np.ndarray:
+    """The row of each stored entry, (nnz,) int64; the column is ``X.indices``."""
+    return np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
 
-    Compiled loops do not look: they would read beyond the end of ``Q``.
+
+def ones_like(X: csr_array) -> csr_array:
+    """1 at every stored entry of ``X``."""
+    return csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
+
+
+def group_mean(
+    values: np.ndarray, index: np.ndarray, n: int, empty: float = 0.0
+) -> np.ndarray:
+    """Mean of the values of each group ``0 .. n - 1``; ``empty`` where there is none.
+
+    ``index`` says which group each of ``values`` belongs to. Returns (n,) float64.
     """
-    if len(Q) != X.shape[1]:
-        raise ValueError(
-            f"Q must have {X.shape[1]} rows, one per column of the matrix, got "
-            f"{len(Q)}; for the item factors pass the transposed matrix and P"
-        )
+    count = np.bincount(index, minlength=n)
+    total = np.bincount(index, weights=values, minlength=n)
+    return np.where(count > 0, total / np.maximum(count, 1), empty)
 
 
-#: Sums of squares of larger values may overflow, and products of such sums.
-LARGEST = 1e70
-
-
-def check_squares(name: str, values: np.ndarray, *, most: float = LARGEST) -> None:
-    """ValueError if a value is larger than ``most``: sums of squares may overflow."""
-    largest = np.abs(values).max(initial=0.0)
-    if largest > most:
-        raise ValueError(
-            f"{name} as large as {largest:.3g} are more than floating point can add "
-            "up: divide them by a constant first"
-        )
+# -- compiled loops ------------------------------------------------------------------
 
 
 def overflow_to_inf(function):

@@ -23,10 +23,15 @@ Chapter: 02 Evaluation, which computes each of them by hand.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_array, issparse
 
-from recsys_tutor.checks import check_number
+from recsys_tutor.checks import (
+    check_array,
+    check_feature_matrix,
+    check_number,
+    check_numbers,
+    check_same_index,
+)
 
 __all__ = [
     "ap",
@@ -216,7 +221,7 @@ def auc(
     Equals the Mann-Whitney statistic (chapter 02, eq-evaluation-auc). Cost
     O(B · n_items · log n_items): one sort.
     """
-    scores = _numbers("scores", scores, finite=False)
+    scores = check_numbers("scores", scores, finite=False)
     if scores.ndim != 2 or np.isnan(scores).any():
         raise ValueError(
             f"scores must be (B, n_items) without NaN, got shape {scores.shape} with "
@@ -264,7 +269,7 @@ def novelty(items: np.ndarray, counts: np.ndarray, n_users: int) -> np.ndarray:
     (B,) float, in bits
     """
     check_number("n_users", n_users, low=1, whole=True)
-    counts = _numbers("counts", counts)
+    counts = check_numbers("counts", counts)
     if counts.ndim != 1 or len(counts) == 0 or not _within(counts, 0, n_users):
         raise ValueError(
             f"counts must be one number per item, from 0 to n_users = {n_users}, got "
@@ -293,7 +298,7 @@ def diversity(items: np.ndarray, features) -> np.ndarray:
     With unit rows ``x_i``, the cosines of a list's pairs sum to ``|sum x_i|² - sum
     |x_i|²``. Cost O(B · k · d); sparse features stay sparse.
     """
-    unit = _unit_rows(_check_features("features", features))
+    unit = _unit_rows(check_feature_matrix(features))
     items = _check_lists(items, unit.shape[0])
     listed = items >= 0
     n = listed.sum(axis=1)
@@ -399,46 +404,16 @@ def _unit_rows(features) -> csr_array:
     return unit
 
 
-# -- checks of arguments, shared with evaluate -----------------------------------------
-
-
-def _array(name, values) -> np.ndarray:
-    """Any array; refuses ragged lists, masked entries and sparse arrays."""
-    if np.ma.is_masked(values) or issparse(values):
-        what = "is sparse" if issparse(values) else "has masked entries"
-        raise ValueError(f"{name} must be a plain array; this one {what}")
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array, not ragged ({error})") from error
-
-
-def _numbers(name, values, *, finite=True) -> np.ndarray:
-    """float64 array; refuses text and, asked to, NaN and infinity."""
-    array = _array(name, values)
-    text = array.dtype.kind == "O" and any(isinstance(x, str) for x in array.flat)
-    try:
-        if array.dtype.kind not in "biufO" or text:
-            raise TypeError(f"found {'text' if text else array.dtype}")
-        array = array.astype(float, copy=False)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be an array of numbers ({error})") from error
-    bad = ~np.isfinite(array) if finite else np.zeros(0, dtype=bool)
-    if bad.any():
-        raise ValueError(
-            f"{name} must be finite, got {array[bad][0]} and the like in "
-            f"{int(bad.sum())} of {array.size} places"
-        )
-    return array
+# -- checks of arguments ---------------------------------------------------------------
 
 
 def _whole_numbers(name, values) -> np.ndarray:
     """int64 array; whole numbers stored as floats are taken, booleans are not."""
-    array = _array(name, values)
+    array = check_array(name, values)
     if array.dtype == bool:
         raise ValueError(f"{name} must be whole numbers, got booleans")
     if array.dtype.kind not in "iu" or array.dtype == np.uint64:
-        array = _numbers(name, array)
+        array = check_numbers(name, array)
         if (array != np.floor(array)).any() or (np.abs(array) >= 2.0**63).any():
             raise ValueError(f"{name} must be whole numbers, got some" + _span(array))
     return array.astype(np.int64, copy=False)
@@ -486,7 +461,7 @@ def _check_lists(items, n_items) -> np.ndarray:
 
 def _check_hits(hits) -> np.ndarray:
     """(B, k) bool, k >= 1."""
-    hits = _array("hits", hits)
+    hits = check_array("hits", hits)
     if hits.ndim != 2 or hits.shape[1] == 0:
         raise ValueError(
             f"hits must be a (B, k) array with k >= 1, got shape {hits.shape}; make it "
@@ -494,7 +469,7 @@ def _check_hits(hits) -> np.ndarray:
         )
     if hits.dtype == bool:
         return hits
-    values = _numbers("hits", hits)
+    values = check_numbers("hits", hits)
     if not np.isin(values, (0, 1)).all():
         raise ValueError(
             f"hits must be True or False, got numbers{_span(values)}; for grades use "
@@ -546,42 +521,19 @@ def _check_grades(grades) -> csr_array:
         raise ValueError(
             f"grades stores {grades.nnz - csr.nnz} cells twice; a grade must be one"
         )
-    data = _numbers("grades", csr.data)
+    data = check_numbers("grades", csr.data)
     if (data < 0).any():
         raise ValueError(f"grades must not be negative, got some{_span(data)}")
     return csr_array((data, csr.indices, csr.indptr), shape=csr.shape)
 
 
-def _check_features(name, features, n_items=None):
-    """(n_items, d) finite numbers, dense or sparse."""
-    values = features.data if issparse(features) else features
-    values = _numbers(name, values)
-    shape = features.shape if issparse(features) else values.shape
-    if len(shape) != 2 or (n_items is not None and shape[0] != n_items):
-        rows = "n_items" if n_items is None else n_items
-        raise ValueError(
-            f"{name} must have one row per item, shape ({rows}, d), got shape {shape}"
-        )
-    return csr_array(features, dtype=float) if issparse(features) else values
-
-
 def _pair(name_a, a, name_b, b) -> tuple[np.ndarray, np.ndarray]:
     """Two arrays of numbers whose entries belong together."""
-    _check_index_pair(name_a, a, name_b, b)
-    a, b = _numbers(name_a, a), _numbers(name_b, b)
+    check_same_index(name_a, a, name_b, b)
+    a, b = check_numbers(name_a, a), check_numbers(name_b, b)
     if a.shape != b.shape or a.size == 0:
         raise ValueError(
             f"{name_a} and {name_b} need one common, non-empty shape, got "
             f"{a.shape} and {b.shape}"
         )
     return a, b
-
-
-def _check_index_pair(name_a, a, name_b, b) -> None:
-    """Of two Series, the rows must be those of the same users (or ratings)."""
-    both = isinstance(a, pd.Series) and isinstance(b, pd.Series)
-    if both and len(a) == len(b) and not a.index.equals(b.index):
-        raise ValueError(
-            f"{name_a} and {name_b} are Series with different indices, so their rows "
-            "do not belong together; align them, or pass .to_numpy()"
-        )

@@ -8,35 +8,126 @@ Chapters: 07 Matrix factorization (the mathematics), 08 (the practice).
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numba import njit
 from scipy.sparse import csr_array
+from scipy.sparse.linalg import svds
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.checks import check_factors, check_squares
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
-    check_factors,
-    check_squares,
+    group_mean,
     overflow_to_inf,
     pair_dots,
+    rows_of,
     solve_ridges,
+    unit_scale,
 )
 from recsys_tutor.parameters import Seed, param
-from recsys_tutor.svd import TruncatedSVD  # noqa: F401, part of the chapter's models
 
 __all__ = [
     "BiasedMF",
     "ExplicitALS",
     "FunkSVD",
     "SVDpp",
+    "TruncatedSVD",
     "als_half_step",
     "als_objective",
     "sgd_epoch",
     "sgd_objective",
     "svdpp_epoch",
+    "svdpp_objective",
     "svdpp_user_factors",
 ]
+
+
+# -- singular value decomposition -----------------------------------------------------
+
+
+class TruncatedSVD(Recommender):
+    """The best rank-``n_factors`` approximation of the matrix with its holes filled.
+
+    Rule: ``r_hat = (fill + U S V.T)[u, i]`` with the truncated SVD of ``R - fill`` on
+    the rated cells and 0 elsewhere. By Eckart and Young it minimises the Frobenius
+    distance to that **filled** matrix, holes included (chapter 07, eq-mf-eckart-young).
+
+    Attributes
+    ----------
+    P_ : (n_users, n_factors) float64, ``U S``
+    Q_ : (n_items, n_factors) float64, ``V``
+    singular_values_ : (n_factors,) float64, falling
+        0 from the rank of the matrix on.
+
+    Notes
+    -----
+    Cost O(n_ratings · n_factors) per Lanczos step (ARPACK), memory
+    O((n_users + n_items) · n_factors). With ``fill="zero"`` a fair ranker, called
+    PureSVD by Cremonesi, Koren and Turrin (2010), and a useless predictor of ratings.
+    """
+
+    n_factors: int = param(12, "Less than the number of users and of items.", low=1)
+    fill: Literal["zero", "mean"] = param(
+        "zero",
+        "What a hole is taken for: 0, or the item's mean rating (the global mean for "
+        "an item without ratings).",
+    )
+
+    def _fit(self, train):
+        if self.n_factors >= min(train.shape):
+            raise ValueError(
+                "n_factors must be less than the number of users and of items, "
+                f"{train.n_users} and {train.n_items}: at most "
+                f"{min(train.shape) - 1}, got {self.n_factors}"
+            )
+        check_squares("ratings", train.value, most=1e300)
+        self.fill_ = np.zeros(train.n_items)
+        if self.fill == "mean":
+            mean = train.value.mean()
+            self.fill_ = group_mean(train.value, train.item, train.n_items, empty=mean)
+        values = train.value - self.fill_[train.item]
+        R = csr_array((values, (train.user, train.item)), shape=train.shape)
+        U, self.singular_values_, Vt = _largest_singular(R, self.n_factors)
+        self.P_, self.Q_ = U * self.singular_values_, Vt.T
+
+    def _predict(self, users, items):
+        return self.fill_[items] + pair_dots(self.P_, self.Q_, users, items)
+
+    def _kept(self):
+        return self.fill_, self.P_, self.Q_
+
+    def _score_users(self, users):
+        return self.fill_ + self.P_[users] @ self.Q_.T
+
+    def _score_history(self, X):
+        residual = X.data - self.fill_[X.indices]
+        E = csr_array((residual, X.indices, X.indptr), shape=X.shape)
+        return self.fill_ + (E @ self.Q_) @ self.Q_.T
+
+    def _item_vectors(self):
+        return self.Q_
+
+    def _explain(self, user, item):
+        row = self.train_.csr[[user]]  # p_u is the sum of (r - fill) q over the items
+        parts = (row.data - self.fill_[row.indices]) * (
+            self.Q_[row.indices] @ self.Q_[item]
+        )
+        return row.indices, parts, self.fill_[item]
+
+
+def _largest_singular(R: csr_array, k: int):
+    """The ``k`` largest singular values, falling, and their vectors: U, s, V.T."""
+    n, m = R.shape
+    scale = unit_scale(R.data)
+    if not R.data.any():  # Lanczos cannot start: any orthogonal vectors will do
+        return np.eye(n, k), np.zeros(k), np.eye(k, m)
+    start = np.random.default_rng(0).normal(size=min(n, m))
+    U, s, Vt = svds(R / scale, k=k, v0=start)
+    order = np.argsort(-s, kind="stable")
+    return U[:, order], s[order] * scale, Vt[order]
 
 
 # -- stochastic gradient descent ----------------------------------------------------
@@ -104,11 +195,16 @@ def sgd_objective(user, item, rating, mu, b_u, b_i, P, Q, reg) -> float:
     ``reg`` times as many (chapter 07, eq-mf-sgd-objective).
     """
     e = rating - mu - b_u[user] - b_i[item] - pair_dots(P, Q, user, item)
+    size = _size_per_rating(user, item, b_u, b_i, P, Q)
+    return float(0.5 * np.sum(e**2) + 0.5 * reg * size)  # e @ e would start threads
+
+
+def _size_per_rating(user, item, b_u, b_i, P, Q):
+    """``sum over ratings of b_u² + b_i² + |p_u|² + |q_i|²``."""
     size_u = b_u**2 + np.einsum("uf,uf->u", P, P)
     size_i = b_i**2 + np.einsum("if,if->i", Q, Q)
     size = np.bincount(user, minlength=len(P)) @ size_u
-    size += np.bincount(item, minlength=len(Q)) @ size_i
-    return float(0.5 * np.sum(e**2) + 0.5 * reg * size)  # e @ e would start threads
+    return size + np.bincount(item, minlength=len(Q)) @ size_i
 
 
 class BiasedMF(Recommender):
@@ -143,35 +239,46 @@ class BiasedMF(Recommender):
     )
     random_state: Seed = param(0, "Draws the initial factors and the orders.")
 
-    def _start(self, train):
+    def _fit(self, train):
         check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
+        self._draw_factors(train, rng)
+        self._run_epochs(train, rng)
+
+    def _draw_factors(self, train, rng):
         size = self.init_scale
         self.mu_ = float(train.value.mean()) if self._biased else 0.0
         self.b_u_, self.b_i_ = np.zeros(train.n_users), np.zeros(train.n_items)
         self.P_ = rng.normal(0, size, (train.n_users, self.n_factors))
         self.Q_ = rng.normal(0, size, (train.n_items, self.n_factors))
-        return rng
 
-    def _fit(self, train):
-        rng = self._start(train)
-        u, i, r = train.user, train.item, train.value
+    def _run_epochs(self, train, rng):
+        ratings = train.user, train.item, train.value
+        parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_
         for _ in range(self.n_epochs):
             order = rng.permutation(len(train))
-            parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_
-            steps = self.learning_rate, self.reg, self._biased
-            sgd_epoch(u, i, r, order, *parameters, *steps)
-            loss = sgd_objective(u, i, r, *parameters, self.reg)
-            if self._end_epoch(loss):
+            sgd_epoch(
+                *ratings,
+                order,
+                *parameters,
+                learning_rate=self.learning_rate,
+                reg=self.reg,
+                biased=self._biased,
+            )
+            if self._end_epoch(sgd_objective(*ratings, *parameters, self.reg)):
                 break
 
+    def _user_vectors(self):
+        """(n_users, n_factors): what meets the item factors in a prediction."""
+        return self.P_
+
     def _predict(self, users, items):
-        factors = pair_dots(self.P_, self.Q_, users, items)
+        factors = pair_dots(self._user_vectors(), self.Q_, users, items)
         return self.mu_ + self.b_u_[users] + self.b_i_[items] + factors
 
     def _score_users(self, users):
         bias = self.mu_ + self.b_u_[users, None] + self.b_i_
-        return bias + self.P_[users] @ self.Q_.T
+        return bias + self._user_vectors()[users] @ self.Q_.T
 
     def _item_vectors(self):
         return self.Q_
@@ -273,14 +380,35 @@ def svdpp_user_factors(X: csr_array, P: np.ndarray, Y: np.ndarray) -> np.ndarray
     return P + mask @ Y
 
 
+@overflow_to_inf
+def svdpp_objective(R: csr_array, mu, b_u, b_i, P, Q, Y, reg, reg_y) -> float:
+    """What :func:`svdpp_epoch` lowers: a sum over the ratings of ``R``.
+
+    ``½ sum over ratings of e² + reg (b_u² + b_i² + |p_u|² + |q_i|²) + reg_y sum over
+    I_u of |y_j|²`` with ``e = r - mu - b_u - b_i - z_u · q_i`` (chapter 08,
+    eq-svdpp-objective). Cost O(n_ratings · f).
+
+    Parameters
+    ----------
+    R : (n_users, n_items) csr_array
+        Ratings; the stored entries of a row are ``I_u``.
+    mu, b_u, b_i, P, Q, Y, reg, reg_y : as in :func:`svdpp_epoch`
+    """
+    user, item = rows_of(R), R.indices
+    z_q = pair_dots(svdpp_user_factors(R, P, Y), Q, user, item)
+    e = R.data - mu - b_u[user] - b_i[item] - z_q
+    size = _size_per_rating(user, item, b_u, b_i, P, Q)
+    count = np.diff(R.indptr)  # y_j is paid once per rating of a user who has j
+    size_y = count[user] @ np.einsum("if,if->i", Y, Y)[item]
+    return float(0.5 * np.sum(e**2) + 0.5 * (reg * size + reg_y * size_y))
+
+
 class SVDpp(BiasedMF):
     """Factors plus what the **set** of rated items says about a user.
 
     Rule: ``r_hat[u, i] = mu + b_u + b_i + (p_u + |I_u|^-½ sum over I_u of y_j) · q_i``.
     ``I_u`` are the items of the *training* ratings, nothing else: a test item never
-    enters it. Objective: that of :class:`BiasedMF` with ``z_u`` in the error, plus
-    ``½ reg_y`` times the sum over ratings (u, i) of ``sum over I_u of |y_j|²``; update
-    :func:`svdpp_epoch`.
+    enters it. Objective :func:`svdpp_objective`, update :func:`svdpp_epoch`.
 
     Attributes
     ----------
@@ -298,50 +426,37 @@ class SVDpp(BiasedMF):
     learning_rate: float = 0.005
     reg_y: float = param(0.01, "Penalty of the ``y_j``.", low=0)
 
-    def _fit(self, train):
-        rng = self._start(train)
+    def _draw_factors(self, train, rng):
+        super()._draw_factors(train, rng)
         self.Y_ = np.zeros_like(self.Q_)
+
+    def _run_epochs(self, train, rng):
         R = train.csr
-        row = np.repeat(np.arange(train.n_users), np.diff(R.indptr))
+        row = rows_of(R)
+        parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_, self.Y_
         for _ in range(self.n_epochs):
             order = np.lexsort((rng.random(R.nnz), row))  # shuffled within users
             users = rng.permutation(train.n_users)
-            parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_
             svdpp_epoch(
                 users,
                 R.indptr,
                 R.indices[order],
                 R.data[order],
                 *parameters,
-                self.Y_,
-                self.learning_rate,
-                self.reg,
-                self.reg_y,
+                learning_rate=self.learning_rate,
+                reg=self.reg,
+                reg_y=self.reg_y,
             )
             self.Z_ = svdpp_user_factors(R, self.P_, self.Y_)
-            if self._end_epoch(self._loss(train)):
+            loss = svdpp_objective(R, *parameters, reg=self.reg, reg_y=self.reg_y)
+            if self._end_epoch(loss):
                 break
-
-    @overflow_to_inf
-    def _loss(self, train):
-        u, i, r = train.user, train.item, train.value
-        biases = self.mu_, self.b_u_, self.b_i_
-        loss = sgd_objective(u, i, r, *biases, self.Z_, self.Q_, self.reg)
-        count = np.bincount(u, minlength=train.n_users)
-        size = count @ np.sum(self.P_**2 - self.Z_**2, axis=1)  # p_u pays, not z_u
-        size_y = np.sum(count[u] * np.sum(self.Y_**2, axis=1)[i])
-        return loss + 0.5 * float(self.reg * size + self.reg_y * size_y)
 
     def _kept(self):  # Z_ has what P_ and Y_ give
         return self.mu_, self.b_u_, self.b_i_, self.Z_, self.Q_
 
-    def _predict(self, users, items):
-        factors = pair_dots(self.Z_, self.Q_, users, items)
-        return self.mu_ + self.b_u_[users] + self.b_i_[items] + factors
-
-    def _score_users(self, users):
-        bias = self.mu_ + self.b_u_[users, None] + self.b_i_
-        return bias + self.Z_[users] @ self.Q_.T
+    def _user_vectors(self):
+        return self.Z_
 
 
 # -- alternating least squares -------------------------------------------------------
@@ -383,8 +498,7 @@ def als_half_step(R: csr_array, Q: np.ndarray, reg: float) -> np.ndarray:
 @overflow_to_inf
 def als_objective(R: csr_array, P: np.ndarray, Q: np.ndarray, reg: float) -> float:
     """``sum over entries (r - p_u · q_i)² + reg (|P|² + |Q|²)`` (eq-mf-objective)."""
-    row = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))
-    e = R.data - pair_dots(P, Q, row, R.indices)
+    e = R.data - pair_dots(P, Q, rows_of(R), R.indices)
     return float(np.sum(e**2) + reg * (np.sum(P**2) + np.sum(Q**2)))
 
 
@@ -447,7 +561,6 @@ class ExplicitALS(Recommender):
 
     def _score_history(self, X):
         base = self.bias_._score_history(X)
-        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        residual = X.data - base[row, X.indices]
+        residual = X.data - base[rows_of(X), X.indices]
         E = csr_array((residual, X.indices, X.indptr), shape=X.shape)
         return base + als_half_step(E, self.Q_, self.reg) @ self.Q_.T

@@ -18,8 +18,9 @@ from scipy.sparse import csc_array, csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.checks import check_memory, square_matrix_bytes
 from recsys_tutor.data import Interactions
-from recsys_tutor.kernels import check_memory, square_matrix_bytes
+from recsys_tutor.kernels import group_mean, ones_like
 from recsys_tutor.parameters import param
 from recsys_tutor.similarity import (
     ROUNDING,
@@ -28,7 +29,6 @@ from recsys_tutor.similarity import (
     co_counts,
     co_rated_cosine,
     keep_neighbors,
-    ones_like,
     pearson,
     shrink_similarity,
 )
@@ -162,7 +162,7 @@ def ease_weights(X: csr_array, reg: float, count_weight: float = 0.0) -> np.ndar
 
     Minimises ``|X - X B|² + sum_j d_j |B[j]|²`` subject to ``B[i, i] = 0``, where row
     ``j`` pays ``d_j = reg + count_weight · count of j`` (eq-ease-objective). With
-    ``P = (X.T X + diag(d))⁻¹`` the answer is ``B[j, i] = -P[j, i] / P[i, i]``
+    ``H = (X.T X + diag(d))⁻¹`` the answer is ``B[j, i] = -H[j, i] / H[i, i]``
     (chapter 04, eq-ease-solution).
 
     Parameters
@@ -186,7 +186,8 @@ def ease_weights(X: csr_array, reg: float, count_weight: float = 0.0) -> np.ndar
 def zero_diagonal_regression(G: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """The matrix ``B`` of :func:`ease_weights` from a Gram matrix and its penalties.
 
-    Inverts ``G + diag(penalty)`` by Cholesky; ``G`` (n, n) float64 is overwritten.
+    ``H``, the inverse of ``G + diag(penalty)``, by Cholesky; ``G`` (n, n) float64 is
+    overwritten (chapter 04, eq-ease-solution). Cost O(n³).
     """
     G = np.asarray(G, dtype=np.float64)
     G[np.diag_indices_from(G)] += penalty
@@ -197,11 +198,11 @@ def zero_diagonal_regression(G: np.ndarray, penalty: np.ndarray) -> np.ndarray:
             "the Gram matrix plus its penalty is singular in floating point: try a "
             "larger penalty, or divide the features by a constant"
         ) from error
-    P, info = linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)
+    H, info = linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)
     if info:
         raise linalg.LinAlgError(f"the Gram matrix cannot be inverted (info {info})")
-    P = np.tril(P) + np.tril(P, -1).T
-    B = P / -np.diag(P)
+    H = np.tril(H) + np.tril(H, -1).T
+    B = H / -np.diag(H)
     np.fill_diagonal(B, 0.0)
     return B
 
@@ -212,8 +213,7 @@ def recency_weighted(train: Interactions, half_life: float) -> csr_array:
     The age of an entry is the number of later interactions of the same user (ties in
     time: the later row is the later event). Chapters 04 and 14.
     """
-    order = train.chronological()
-    order = order[np.argsort(train.user[order], kind="stable")]
+    order = train.timeline()
     counts = np.bincount(train.user, minlength=train.n_users)
     age = np.repeat(np.cumsum(counts), counts) - 1 - np.arange(len(order))
     entries = (2.0 ** (-age / half_life), (train.user[order], train.item[order]))
@@ -373,27 +373,11 @@ class RatingKNN(Recommender):
     reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
 
     def _fit(self, train):
-        n = train.n_items if self.by == "item" else train.n_users
-        other = "by='item'" if self.by == "user" else "by='user'"
-        rows = "users" if self.by == "user" else "items"
-        check_similarities(
-            n,
-            f"RatingKNN(by={self.by!r}) compares {n:,} {rows} with each other: "
-            f"{n:,} x {n:,} numbers, four times",
-            f"Take {other} if there are fewer of those, BiasedMF, or keep fewer {rows} "
-            f"with Interactions.at_least({self.by}=...)",
-        )
+        self._check_size(train)
         u, i, r = train.user, train.item, train.value
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         self.mean_ = _means(train, self.by)
-        compared = {
-            "residual": r - self.bias_._predict(u, i),
-            "adjusted": r
-            - _means(train, "user" if self.by == "item" else "item")[
-                u if self.by == "item" else i
-            ],
-        }.get(self.similarity, r)
-        R = self._oriented(compared, u, i, train.shape)
+        R = self._oriented(self._compared(train), u, i, train.shape)
         S = pearson(R) if self.similarity == "pearson" else co_rated_cosine(R)
         S[np.abs(S) < ROUNDING] = 0.0  # a sum that cancels: no likeness
         if self.shrink:
@@ -404,6 +388,28 @@ class RatingKNN(Recommender):
         scale = np.abs(S).max() or 1.0
         self.order_ = np.argsort(-np.round(S / scale, 12), axis=1, kind="stable")
         self.E_ = self._oriented(r - self._center(u, i), u, i, train.shape)
+
+    def _check_size(self, train):
+        n = train.n_items if self.by == "item" else train.n_users
+        other = "by='item'" if self.by == "user" else "by='user'"
+        check_similarities(
+            n,
+            f"RatingKNN(by={self.by!r}) compares {n:,} {self.by}s with each other: "
+            f"{n:,} x {n:,} numbers, four times",
+            f"Take {other} if there are fewer of those, BiasedMF, or keep fewer "
+            f"{self.by}s with Interactions.at_least({self.by}=...)",
+        )
+
+    def _compared(self, train):
+        """The numbers of which the similarity is taken, one per rating."""
+        if self.similarity == "residual":
+            return train.value - self.bias_._predict(train.user, train.item)
+        if self.similarity == "adjusted":  # minus the means of the other side
+            other, index = (
+                ("user", train.user) if self.by == "item" else ("item", train.item)
+            )
+            return train.value - _means(train, other)[index]
+        return train.value
 
     def _kept(self):  # E_ has the users' own ratings
         center = self.bias_ if self.center == "bias" else self.mean_
@@ -458,20 +464,11 @@ class RatingKNN(Recommender):
         return row.indices[nearest], weight * row.data[nearest], center
 
     def _predict(self, users, items):
-        result = np.empty(len(users))
-        asked = np.unique(users)
-        for start in range(0, len(asked), 1024):  # bounded memory
-            block = asked[start : start + 1024]
-            rows = np.flatnonzero(np.isin(users, block))
-            scores = self._score_users(block)
-            result[rows] = scores[np.searchsorted(block, users[rows]), items[rows]]
-        return result
+        return self._predict_from_scores(users, items)
 
 
 def _means(train: Interactions, side: str) -> np.ndarray:
     """Mean rating of each user or item; the global mean where there is none."""
     index = train.user if side == "user" else train.item
     n = train.n_users if side == "user" else train.n_items
-    count = np.bincount(index, minlength=n)
-    total = np.bincount(index, weights=train.value, minlength=n)
-    return np.where(count > 0, total / np.maximum(count, 1), train.value.mean())
+    return group_mean(train.value, index, n, empty=train.value.mean())

@@ -5,17 +5,28 @@ Chapter: 12 Embeddings and MLPs.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.implicit_mf import sample_negatives
-from recsys_tutor.kernels import check_squares
+from recsys_tutor.checks import check_squares
 from recsys_tutor.parameters import Sizes, param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches, sample_negatives
+from recsys_tutor.training import NetworkModel
 
-__all__ = ["DotModel", "DotNetwork", "NeuMF", "NeuMFNetwork", "PairClassifier", "mlp"]
+__all__ = [
+    "DotModel",
+    "DotNetwork",
+    "NeuMF",
+    "NeuMFNetwork",
+    "PairClassifier",
+    "Pairs",
+    "mlp",
+]
 
 
 def mlp(sizes, dropout: float = 0.0) -> nn.Sequential:
@@ -72,14 +83,16 @@ class DotModel(NetworkModel):
     def _network(self, train):
         check_squares("ratings", train.value)
         return DotNetwork(
-            *(train.n_users, train.n_items, self.n_factors),
+            train.n_users,
+            train.n_items,
+            self.n_factors,
             mean=float(train.value.mean()),
             init_scale=self.init_scale,
         )
 
-    def _batches(self, train, rng):
-        for rows in minibatches(len(train), self.batch_size, rng):
-            yield train.user[rows], train.item[rows], train.value[rows]
+    def _batches(self, data, rng):
+        for rows in minibatches(len(data), self.batch_size, rng):
+            yield data.user[rows], data.item[rows], data.value[rows]
 
     def _loss(self, network, user, item, rating):
         return F.mse_loss(network(user, item), rating)
@@ -94,6 +107,25 @@ class DotModel(NetworkModel):
     @torch.no_grad()
     def _score_users(self, users):
         return _score_pairs(self, users)
+
+
+class Pairs(NamedTuple):
+    """What the pairs of an epoch are made of.
+
+    Attributes
+    ----------
+    user, item : (n,) int64
+        The pairs that occurred.
+    drawing : (n_drawn,) int64
+        Users for whom a negative is drawn, with repetitions; all lack some item.
+    X : (n_users, n_items) csr_array
+        What users have, and what is therefore no negative.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    drawing: np.ndarray
+    X: csr_array
 
 
 class PairClassifier(NetworkModel):
@@ -111,15 +143,16 @@ class PairClassifier(NetworkModel):
     dropout: float = param(0.0, "After each hidden layer.", low=0, below=1)
 
     def _prepare(self, train, rng):
-        self._X = train.binarize().csr
-        self._lacks = np.diff(self._X.indptr)[train.user] < train.n_items
+        X = train.binarize().csr
+        lacks = np.diff(X.indptr)[train.user] < train.n_items
+        drawing = np.repeat(train.user[lacks], self.n_negatives)
+        return Pairs(train.user, train.item, drawing, X)
 
-    def _batches(self, train, rng):
-        user, item = train.user, train.item
-        repeated = np.repeat(user[self._lacks], self.n_negatives)
-        negative = sample_negatives(rng, repeated, self._X)
-        users, items = np.append(user, repeated), np.append(item, negative)
-        labels = np.append(np.ones(len(user)), np.zeros(len(negative)))
+    def _batches(self, data, rng):
+        negative = sample_negatives(rng, data.drawing, data.X)
+        users = np.append(data.user, data.drawing)
+        items = np.append(data.item, negative)
+        labels = np.append(np.ones(len(data.user)), np.zeros(len(negative)))
         for rows in minibatches(len(users), self.batch_size, rng):
             yield users[rows], items[rows], labels[rows]
 
@@ -186,8 +219,13 @@ class NeuMF(PairClassifier):
             )
 
     def _network(self, train):
-        sizes = self.n_factors, tuple(self.hidden), self.dropout
-        return NeuMFNetwork(train.n_users, train.n_items, *sizes)
+        return NeuMFNetwork(
+            train.n_users,
+            train.n_items,
+            n_factors=self.n_factors,
+            hidden=tuple(self.hidden),
+            dropout=self.dropout,
+        )
 
     def _item_vectors(self):
         """Both embeddings of an item, side by side."""
@@ -198,9 +236,9 @@ class NeuMF(PairClassifier):
 def _score_pairs(model, users, rows: int = 64) -> np.ndarray:
     """The score of each of ``users`` with each item, (B, n_items), by parts."""
     out = np.empty((len(users), model.n_items_), dtype=np.float32)
-    (items,) = model._tensors((np.arange(model.n_items_),))
+    items = model._tensor(np.arange(model.n_items_))
     for start in range(0, len(users), rows):
-        (part,) = model._tensors((users[start : start + rows],))
+        part = model._tensor(users[start : start + rows])
         pairs = part.repeat_interleave(len(items)), items.repeat(len(part))
         scores = model.network_(*pairs).reshape(len(part), -1)
         out[start : start + rows] = scores.cpu().numpy()

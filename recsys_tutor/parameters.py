@@ -21,7 +21,7 @@ import numpy as np
 
 from recsys_tutor.checks import check_number, check_sizes
 
-__all__ = ["Seed", "Sizes", "declare", "check_declared", "param"]
+__all__ = ["Seed", "Sizes", "check_declared", "declare", "param"]
 
 #: What ``random_state`` may be: a whole number >= 0, a Generator, None (never alike).
 Seed = int | np.random.Generator | None

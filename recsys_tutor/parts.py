@@ -11,9 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_tutor import metrics
 from recsys_tutor.base import Recommender
-from recsys_tutor.checks import check_number
+from recsys_tutor.checks import check_feature_matrix, check_number
 from recsys_tutor.data import Interactions, Split
 
 __all__ = [
@@ -132,7 +131,7 @@ def check_model(model, test, function) -> None:
 
 def check_ranking(
     train, test, k, exclude, threshold, item_features, batch_size
-) -> tuple[csr_array, object]:
+) -> tuple[csr_array, csr_array | None]:
     """The matrix of relevant cells and the item features, all arguments checked."""
     check_number("k", k, low=1, whole=True)
     if threshold is not None:
@@ -140,8 +139,8 @@ def check_ranking(
     if batch_size is not None:
         check_number("batch_size", batch_size, low=1, whole=True)
     if item_features is not None:
-        item_features = metrics._check_features(
-            "item_features", item_features, train.n_items
+        item_features = check_feature_matrix(
+            item_features, train.n_items, "item_features"
         )
     chosen = test.binarize(threshold)
     if len(chosen) == 0:

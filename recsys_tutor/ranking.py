@@ -107,8 +107,23 @@ def _as_float(scores) -> np.ndarray:
     return scores if scores.dtype.kind == "f" else scores.astype(np.float64)
 
 
-def rank(scores, excluded, items, k) -> TopK:
-    """The ``k`` best of the items that are neither excluded nor no candidates."""
+def rank(
+    scores: np.ndarray,
+    excluded: csr_array | None,
+    items: np.ndarray | None,
+    k: int,
+) -> TopK:
+    """The ``k`` best of the items that are neither excluded nor no candidates.
+
+    Parameters
+    ----------
+    scores : (B, n_items) float
+    excluded : (B, n_items) csr_array or None
+        Stored entries are left out.
+    items : (n,) int64, distinct and ascending, or None
+        The candidates; None: all.
+    k : int
+    """
     if excluded is not None:
         scores = mask_items(scores, excluded)
     if items is None:

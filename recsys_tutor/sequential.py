@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recsys_tutor.parameters import param
-from recsys_tutor.training import NetworkModel, minibatches
-from recsys_tutor.transitions import ordered
+from recsys_tutor.sampling import minibatches, windows
+from recsys_tutor.training import NetworkModel
 
 __all__ = [
     "GRU4Rec",
@@ -26,7 +26,6 @@ __all__ = [
     "SASRecNetwork",
     "attention",
     "pad",
-    "windows",
 ]
 
 
@@ -36,17 +35,6 @@ def pad(sequences, length: int) -> np.ndarray:
     for row, items in zip(out, sequences, strict=True):
         row[: len(items)] = np.asarray(items) + 1
     return out
-
-
-def windows(items: np.ndarray, length: int, offset: int) -> list[np.ndarray]:
-    """Cut a sequence into pieces of ``length + 1`` that share one item each.
-
-    The first cut comes after ``offset`` steps (1 to ``length``); so each step from an
-    item to the next lies in exactly one piece.
-    """
-    cuts = [0, *range(offset, len(items) - 1, length), len(items) - 1]
-    pairs = zip(cuts[:-1], cuts[1:], strict=True)
-    return [items[start : end + 1] for start, end in pairs if end > start]
 
 
 # -- networks --------------------------------------------------------------------------
@@ -63,7 +51,7 @@ class GRUNetwork(nn.Module):
         self.items = nn.Embedding(n_items + 1, n_factors, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
         self.gru = nn.GRU(n_factors, n_factors, batch_first=True)
-        _start(self.items)
+        _init_items(self.items)
 
     def forward(self, sequence: Tensor) -> Tensor:
         x = self.dropout(self.items(sequence))  # (B, L, f)
@@ -126,7 +114,7 @@ class SASRecNetwork(nn.Module):
         blocks = [_Block(n_factors, n_heads, dropout) for _ in range(n_blocks)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(n_factors)
-        _start(self.items)
+        _init_items(self.items)
         nn.init.normal_(self.positions.weight, std=0.02)
 
     def forward(self, sequence: Tensor) -> Tensor:
@@ -139,7 +127,8 @@ class SASRecNetwork(nn.Module):
         return self.norm(x)  # (B, L, f)
 
 
-def _start(items: nn.Embedding) -> None:
+def _init_items(items: nn.Embedding) -> None:
+    """Vectors of length about 1; that of the padding, 0."""
     with torch.no_grad():
         items.weight.normal_(std=1 / math.sqrt(items.embedding_dim))
         items.weight[0] = 0.0
@@ -155,7 +144,8 @@ class SequenceModel(NetworkModel):
     ``h_u`` at the user's last position. Objective: at each position, the cross-entropy
     of the next item among all items, or with ``n_negatives`` the binary cross-entropy
     of the next item (1) and of that many items drawn uniformly (0). ``history_`` weighs
-    a batch's mean over its positions by its number of pieces (:func:`windows`).
+    a batch's mean over its positions by its number of pieces
+    (:func:`~recsys_tutor.sampling.windows`).
     """
 
     n_factors: int = param(64, "Of items and hidden states.", low=1)
@@ -172,17 +162,20 @@ class SequenceModel(NetworkModel):
     _data_attributes = ("sequences_", "lengths_")
 
     def _prepare(self, train, rng):
-        user, item = ordered(train)
-        ends = np.searchsorted(user, np.arange(train.n_users + 1))
-        self._items = [item[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
-        last = [items[-self.max_length :] for items in self._items]
+        """Each user's items in the order of time; the last ones are stored, too."""
+        order = train.timeline()
+        ends = np.searchsorted(train.user[order], np.arange(train.n_users + 1))
+        item = train.item[order]
+        sequences = [item[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        last = [items[-self.max_length :] for items in sequences]
         self.sequences_ = pad(last, self.max_length)
         self.lengths_ = np.array([len(items) for items in last])
+        return sequences
 
-    def _batches(self, train, rng):
+    def _batches(self, data, rng):
         pieces = []
-        offsets = rng.integers(1, self.max_length + 1, len(self._items))
-        for items, offset in zip(self._items, offsets, strict=True):
+        offsets = rng.integers(1, self.max_length + 1, len(data))
+        for items, offset in zip(data, offsets, strict=True):
             pieces += windows(items, self.max_length, offset)
         for rows in minibatches(len(pieces), self.batch_size, rng):
             chosen = [pieces[n] for n in rows]
@@ -190,7 +183,7 @@ class SequenceModel(NetworkModel):
             batch = inputs, pad([p[1:] for p in chosen], self.max_length)
             if self.n_negatives:
                 shape = *inputs.shape, self.n_negatives
-                batch = *batch, rng.integers(1, train.n_items + 1, shape)
+                batch = *batch, rng.integers(1, self.n_items_ + 1, shape)
             yield batch
 
     def _loss(self, network, inputs, targets, negatives=None):
@@ -206,9 +199,8 @@ class SequenceModel(NetworkModel):
     @torch.no_grad()
     def _score_users(self, users):
         """A user without items is read as one padded position."""
-        sequence, last = self._tensors(
-            (self.sequences_[users], np.maximum(self.lengths_[users] - 1, 0))
-        )
+        sequence = self._tensor(self.sequences_[users])
+        last = self._tensor(np.maximum(self.lengths_[users] - 1, 0))
         h = self.network_(sequence)[torch.arange(len(last)), last]  # (B, f)
         return (h @ self.network_.items.weight[1:].T).cpu().numpy()
 
@@ -257,6 +249,10 @@ class SASRec(SequenceModel):
 
     def _network(self, train):
         return SASRecNetwork(
-            *(train.n_items, self.n_factors, self.max_length),
-            *(self.n_blocks, self.n_heads, self.dropout),
+            train.n_items,
+            n_factors=self.n_factors,
+            max_length=self.max_length,
+            n_blocks=self.n_blocks,
+            n_heads=self.n_heads,
+            dropout=self.dropout,
         )

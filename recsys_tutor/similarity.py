@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_tutor.kernels import check_memory, square_matrix_bytes, unit_scale
+from recsys_tutor.checks import check_memory, square_matrix_bytes
+from recsys_tutor.kernels import group_mean, ones_like, unit_scale
 
 __all__ = [
     "ROUNDING",
@@ -20,7 +21,6 @@ __all__ = [
     "co_counts",
     "co_rated_cosine",
     "keep_neighbors",
-    "ones_like",
     "pearson",
     "shrink_similarity",
 ]
@@ -87,9 +87,7 @@ def pearson(R: csr_array) -> np.ndarray:
     check_similarities(R.shape[1])
     R = R / unit_scale(R.data)
     M = ones_like(R)
-    count = np.bincount(R.indices, minlength=R.shape[1])
-    total = np.bincount(R.indices, R.data, R.shape[1])
-    mean = (total / np.maximum(count, 1))[R.indices]
+    mean = group_mean(R.data, R.indices, R.shape[1])[R.indices]
     off = R.data - mean
     off[np.abs(off) <= 4 * np.finfo(float).eps * np.abs(mean)] = 0.0  # rounding
     R = csr_array((off, R.indices, R.indptr), shape=R.shape)
@@ -137,11 +135,6 @@ def check_similarities(n: int, what: str = "", advice: str = "") -> None:
         what or f"similarities of {n:,} columns need {n:,} x {n:,} numbers four times",
         advice or "Compare fewer columns",
     )
-
-
-def ones_like(X: csr_array) -> csr_array:
-    """1 at every stored entry of ``X``."""
-    return csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
 
 
 def ratio(product, squares):

@@ -70,7 +70,7 @@ SPACES = {
         "EASE",
         {"reg": loguniform(10, 5000), "count_weight": uniform(0, 5)},
     ),
-    "PureSVD": Space("ranking", "svd", "TruncatedSVD", {"n_factors": whole(2, 200)}),
+    "PureSVD": Space("ranking", "mf", "TruncatedSVD", {"n_factors": whole(2, 200)}),
     "Implicit ALS": Space(
         "ranking",
         "implicit_mf",

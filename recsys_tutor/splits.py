@@ -130,8 +130,7 @@ def leave_last_out(data: Interactions, *, valid: bool = False) -> Split:
     check_data("leave_last_out", data)
     if not isinstance(valid, (bool, np.bool_)):
         raise ValueError(f"valid must be True or False, got {valid!r}")
-    order = data.chronological()
-    order = order[np.argsort(data.user[order], kind="stable")]
+    order = data.timeline()
     counts = np.bincount(data.user, minlength=data.n_users)
     from_end = np.repeat(np.cumsum(counts), counts) - 1 - np.arange(len(order))
     needed = 3 if valid else 2

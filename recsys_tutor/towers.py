@@ -13,10 +13,11 @@ from scipy.sparse import csr_array, eye_array
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recsys_tutor.bayesian import check_features
+from recsys_tutor.checks import check_feature_fields
 from recsys_tutor.neural import PairClassifier, mlp
 from recsys_tutor.parameters import Sizes, param
-from recsys_tutor.training import NetworkModel, minibatches
+from recsys_tutor.sampling import minibatches
+from recsys_tutor.training import NetworkModel
 
 __all__ = [
     "DeepFM",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-FIELDS = "Fields beside the id, as :func:`~recsys_tutor.bayesian.side_features` makes."
+FIELDS = "Fields beside the id, as :func:`~recsys_tutor.features.side_features` makes."
 
 
 class FieldEmbedding(nn.Module):
@@ -75,7 +76,7 @@ def _fields(name, features, n_rows, ids) -> list[csr_array]:
     """The one-hot ids, if wanted, and the feature matrices, checked."""
     fields = [csr_array(eye_array(n_rows))] if ids else []
     if features is not None:
-        fields += map(csr_array, check_features(name, features, n_rows))
+        fields += map(csr_array, check_feature_fields(name, features, n_rows))
     if not fields:
         raise ValueError(f"without ids, {name} must hold at least one matrix")
     return fields
@@ -142,13 +143,15 @@ class DeepFM(PairClassifier):
         return DeepFMNetwork(
             _fields("user_features", self.user_features, train.n_users, True),
             _fields("item_features", self.item_features, train.n_items, True),
-            *(self.n_factors, tuple(self.hidden), self.dropout),
+            n_factors=self.n_factors,
+            hidden=tuple(self.hidden),
+            dropout=self.dropout,
         )
 
     @torch.no_grad()
     def _item_vectors(self):
         """The sum of an item's fields: what a user's fields are multiplied by."""
-        (items,) = self._tensors((np.arange(self.n_items_),))
+        items = self._tensor(np.arange(self.n_items_))
         return self.network_.v[1](items).sum(dim=1).cpu().numpy()
 
 
@@ -247,25 +250,27 @@ class TwoTower(NetworkModel):
         return TwoTowerNetwork(
             _fields("user_features", self.user_features, n, self.user_ids),
             _fields("item_features", self.item_features, m, self.item_ids),
-            *(self.width, tuple(self.hidden), self.n_factors, self.dropout),
+            width=self.width,
+            hidden=tuple(self.hidden),
+            n_factors=self.n_factors,
+            dropout=self.dropout,
         )
 
-    def _batches(self, train, rng):
-        count = np.bincount(train.item, minlength=train.n_items)
+    def _batches(self, data, rng):
+        count = np.bincount(data.item, minlength=data.n_items)
         with np.errstate(divide="ignore"):  # items without ratings are never drawn
-            log_q = np.log(count / len(train))
-        for rows in minibatches(len(train), self.batch_size, rng):
-            yield train.user[rows], train.item[rows], log_q[train.item[rows]]
+            log_q = np.log(count / len(data))
+        for rows in minibatches(len(data), self.batch_size, rng):
+            yield data.user[rows], data.item[rows], log_q[data.item[rows]]
 
     def _loss(self, network, user, item, log_q):
-        return in_batch_softmax(
-            *network(user, item), item, log_q if self.log_q else None
-        )
+        u, v = network(user, item)  # (B, f), (B, f)
+        return in_batch_softmax(u, v, item, log_q if self.log_q else None)
 
-    def _after_epoch(self, train, network):
-        rows = self._tensors((np.arange(train.n_users), np.arange(train.n_items)))
-        self.U_ = self.network_.user(rows[0]).cpu().numpy()
-        self.V_ = self.network_.item(rows[1]).cpu().numpy()
+    def _after_epoch(self, network, data):
+        users, items = map(np.arange, data.shape)
+        self.U_ = network.user(self._tensor(users)).cpu().numpy()
+        self.V_ = network.item(self._tensor(items)).cpu().numpy()
 
     def _kept(self):  # the towers have done their work
         return self.U_, self.V_

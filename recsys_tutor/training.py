@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from recsys_tutor.base import Recommender
+from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import in_forked_process
 from recsys_tutor.parameters import Seed, param
 
@@ -26,7 +28,6 @@ __all__ = [
     "Draws",
     "NetworkModel",
     "check_device",
-    "minibatches",
     "seeded",
     "train_epoch",
 ]
@@ -167,13 +168,6 @@ def seeded(seed: int, device: str | torch.device = "cpu"):
         yield
 
 
-def minibatches(n: int, batch_size: int, rng) -> Iterator[np.ndarray]:
-    """``0 .. n - 1`` in random order, ``batch_size`` at a time, the last ones fewer."""
-    order = rng.permutation(n)
-    for start in range(0, n, batch_size):
-        yield order[start : start + batch_size]
-
-
 def train_epoch(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, ...]],
@@ -214,10 +208,11 @@ class NetworkModel(Recommender):
     """Base of the models with a network.
 
     A subclass writes ``_network(train)``, which makes the ``nn.Module``;
-    ``_batches(train, rng)``, one epoch's tuples of numpy arrays; ``_loss(network,
-    *batch)`` of the same as tensors; and ``_score_users``. It may prepare things once
-    in ``_prepare(train, rng)``, and store what serving needs in ``_after_epoch(train,
-    network)``, which gets the network in training.
+    ``_batches(data, rng)``, one epoch's tuples of numpy arrays; ``_loss(network,
+    *batch)`` of the same as tensors (what is no array in a batch stays as it is); and
+    ``_score_users``. ``data`` is what ``_prepare(train, rng)`` returns, once per fit:
+    ``train`` itself, or what is made of it. What serving needs is stored in
+    ``_after_epoch(network, data)``, which gets the network in training.
 
     Attributes
     ----------
@@ -253,7 +248,7 @@ class NetworkModel(Recommender):
         rng = np.random.default_rng(self.random_state)
         draws = Draws(int(rng.integers(2**31)))
         with draws:
-            self._prepare(train, rng)
+            data = self._prepare(train, rng)
             network = self.network_ = self._network(train).to(device)
 
         def loss(network, *batch):
@@ -267,31 +262,37 @@ class NetworkModel(Recommender):
             fused=True,
         )
         for _ in range(self.n_epochs):
-            batches = (self._tensors(b) for b in self._batches(train, rng))
+            batches = (self._tensors(b) for b in self._batches(data, rng))
             mean = train_epoch(network, batches, loss, optimizer)
             with torch.no_grad():
-                self._after_epoch(train, network)
+                self._after_epoch(network, data)
             if self._end_epoch(mean):
                 break
 
-    def _tensors(self, arrays) -> tuple[Tensor, ...]:
+    def _tensors(self, batch) -> tuple:
         """Numpy arrays as tensors on the model's device, floats as float32."""
-        tensors = (torch.as_tensor(np.ascontiguousarray(a)) for a in arrays)
         return tuple(
-            (t.float() if t.is_floating_point() else t).to(self.device) for t in tensors
+            self._tensor(part) if isinstance(part, np.ndarray) else part
+            for part in batch
         )
 
-    def _prepare(self, train, rng) -> None:
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        tensor = torch.as_tensor(np.ascontiguousarray(array))
+        return (tensor.float() if tensor.is_floating_point() else tensor).to(
+            self.device
+        )
+
+    def _prepare(self, train: Interactions, rng: np.random.Generator) -> Any:
+        return train
+
+    def _after_epoch(self, network: nn.Module, data: Any) -> None:
         pass
 
-    def _after_epoch(self, train, network) -> None:
-        pass
-
-    def _network(self, train) -> nn.Module:
+    def _network(self, train: Interactions) -> nn.Module:
         raise NotImplementedError
 
-    def _batches(self, train, rng) -> Iterator[tuple[np.ndarray, ...]]:
+    def _batches(self, data: Any, rng: np.random.Generator) -> Iterator[tuple]:
         raise NotImplementedError
 
-    def _loss(self, network, *batch) -> Tensor:
+    def _loss(self, network: nn.Module, *batch) -> Tensor:
         raise NotImplementedError

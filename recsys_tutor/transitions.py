@@ -9,31 +9,17 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
-from recsys_tutor.data import Interactions
 from recsys_tutor.parameters import param
 
-__all__ = ["Transitions", "ordered", "recency_weights", "transition_counts"]
-
-
-def ordered(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
-    """``user, item`` sorted by user, within a user by time, ties by file order.
-
-    Raises
-    ------
-    ValueError
-        The interactions have no times.
-    """
-    if train.time is None:
-        raise ValueError("a sequence needs the times of the interactions, got none")
-    order = np.lexsort((np.arange(len(train)), train.time, train.user))
-    return train.user[order], train.item[order]
+__all__ = ["Transitions", "recency_weights", "transition_counts"]
 
 
 def transition_counts(user, item, n_items, *, window=1, decay=1.0) -> csr_array:
     """How often ``j`` came within ``window`` steps after ``i``: (n_items, n_items).
 
     A pair ``d`` steps apart counts ``decay ** (d - 1)`` (chapter 14,
-    eq-transition-counts). ``user, item`` are :func:`ordered`. Cost O(n · window).
+    eq-transition-counts). ``user, item`` are in the order of
+    :meth:`.Interactions.timeline`. Cost O(n · window).
     """
     C = csr_array((n_items, n_items))
     for d in range(1, min(window, len(user) - 1) + 1):
@@ -47,7 +33,7 @@ def transition_counts(user, item, n_items, *, window=1, decay=1.0) -> csr_array:
 def recency_weights(user, item, shape, recency) -> csr_array:
     """``recency ** age`` of each user's items, the last one's age being 0.
 
-    ``user, item`` are :func:`ordered`; ``shape`` is (n_users, n_items).
+    ``user, item`` as in :func:`transition_counts`; ``shape`` is (n_users, n_items).
     """
     last = np.searchsorted(user, user, side="right") - 1
     age = last - np.arange(len(user))
@@ -93,7 +79,8 @@ class Transitions(Recommender):
     damping: float = param(0.3, "Holds popular targets back.", low=0)
 
     def _fit(self, train):
-        user, item = ordered(train)
+        order = train.timeline()
+        user, item = train.user[order], train.item[order]
         C = transition_counts(
             user, item, train.n_items, window=self.window, decay=self.decay
         )

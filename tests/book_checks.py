@@ -510,7 +510,7 @@ def check_boxes(notebook):
 
 
 def package_source():
-    return "\n".join(path.read_text("utf-8") for path in sorted(PACKAGE.glob("*.py")))
+    return "\n".join(path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")))
 
 
 def name_exists(name, source):
@@ -519,7 +519,8 @@ def name_exists(name, source):
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
         return False
-    if (PACKAGE / f"{parts[0]}.py").exists() and len(parts) > 1:
+    room = PACKAGE / parts[0]
+    if len(parts) > 1 and (room.with_suffix(".py").exists() or room.is_dir()):
         thing = importlib.import_module(f"recsys_tutor.{parts[0]}")
         for part in parts[1:]:
             if not hasattr(thing, part):

@@ -554,76 +554,76 @@ def fm_sweep(rng, X, y, blocks, group, state, prior, gaussian):
 # -- mixtures: every responsibility stored -------------------------------------------
 
 
-def plsa_step(X, A, B, beta=1.0):
-    """One EM step over dense counts; returns (A, B, q) with q[u][i][z]."""
+def plsa_step(X, theta, phi, beta=1.0):
+    """One EM step over dense counts; returns (theta, phi, q) with q[u][i][z]."""
     n_users, n_items = X.shape
-    n_topics = A.shape[1]
+    n_topics = theta.shape[1]
     q = np.zeros((n_users, n_items, n_topics))
     for u in range(n_users):
         for i in range(n_items):
-            share = [(A[u, z] * B[i, z]) ** beta for z in range(n_topics)]
+            share = [(theta[u, z] * phi[z, i]) ** beta for z in range(n_topics)]
             for z in range(n_topics):
                 q[u, i, z] = share[z] / sum(share) if X[u, i] else 0.0
-    new_A, new_B = np.zeros_like(A), np.zeros_like(B)
+    new_theta, new_phi = np.zeros_like(theta), np.zeros_like(phi)
     for u in range(n_users):
         for z in range(n_topics):
-            new_A[u, z] = sum(X[u, i] * q[u, i, z] for i in range(n_items))
-        size = sum(new_A[u])
-        new_A[u] = new_A[u] / size if size else 1 / n_topics
+            new_theta[u, z] = sum(X[u, i] * q[u, i, z] for i in range(n_items))
+        size = sum(new_theta[u])
+        new_theta[u] = new_theta[u] / size if size else 1 / n_topics
     for z in range(n_topics):
         for i in range(n_items):
-            new_B[i, z] = sum(X[u, i] * q[u, i, z] for u in range(n_users))
-        new_B[:, z] /= sum(new_B[:, z])
-    return new_A, new_B, q
+            new_phi[z, i] = sum(X[u, i] * q[u, i, z] for u in range(n_users))
+        new_phi[z] /= sum(new_phi[z])
+    return new_theta, new_phi, q
 
 
-def plsa_free_energy(X, A, B, beta=1.0):
+def plsa_free_energy(X, theta, phi, beta=1.0):
     total = 0.0
     for u, i in zip(*np.nonzero(X), strict=True):
-        p = sum((A[u, z] * B[i, z]) ** beta for z in range(A.shape[1]))
+        p = sum((theta[u, z] * phi[z, i]) ** beta for z in range(theta.shape[1]))
         total -= X[u, i] * math.log(p) / beta
     return total
 
 
-def gaussian_plsa_step(rows, A, M, variance, shrink, smoothing):
-    """One EM step; ``rows`` of (u, i, v). Returns (A, M, variance)."""
-    n_topics = A.shape[1]
+def gaussian_plsa_step(rows, theta, M, variance, shrink, smoothing):
+    """One EM step; ``rows`` of (u, i, v). Returns (theta, M, variance)."""
+    n_topics = theta.shape[1]
     q = []
     for u, i, v in rows:
         share = [
-            A[u, z] * math.exp(normal_log_density(v, M[i, z], 1 / variance))
+            theta[u, z] * math.exp(normal_log_density(v, M[i, z], 1 / variance))
             for z in range(n_topics)
         ]
         q.append([s / sum(share) for s in share])
-    new_A, new_M = np.full_like(A, smoothing), np.zeros_like(M)
+    new_theta, new_M = np.full_like(theta, smoothing), np.zeros_like(M)
     weight = np.full_like(M, shrink)
     for (u, i, v), share in zip(rows, q, strict=True):
         for z in range(n_topics):
-            new_A[u, z] += share[z]
+            new_theta[u, z] += share[z]
             new_M[i, z] += share[z] * v
             weight[i, z] += share[z]
-    for u in range(len(A)):
-        size = sum(new_A[u])
-        new_A[u] = new_A[u] / size if size else 1 / n_topics
+    for u in range(len(theta)):
+        size = sum(new_theta[u])
+        new_theta[u] = new_theta[u] / size if size else 1 / n_topics
     for place in np.ndindex(M.shape):
         new_M[place] = new_M[place] / weight[place] if weight[place] else 0.0
     total = shrink * sum(m * m for m in new_M.ravel())
     for (_, i, v), share in zip(rows, q, strict=True):
         total += sum(share[z] * (v - new_M[i, z]) ** 2 for z in range(n_topics))
-    return new_A, new_M, total / len(rows)
+    return new_theta, new_M, total / len(rows)
 
 
-def gaussian_plsa_objective(rows, A, M, variance, shrink, smoothing):
+def gaussian_plsa_objective(rows, theta, M, variance, shrink, smoothing):
     total = 0.0
     for u, i, v in rows:
         total += math.log(
             sum(
-                A[u, z] * math.exp(normal_log_density(v, M[i, z], 1 / variance))
-                for z in range(A.shape[1])
+                theta[u, z] * math.exp(normal_log_density(v, M[i, z], 1 / variance))
+                for z in range(theta.shape[1])
             )
         )
     if smoothing:
-        total += smoothing * sum(math.log(a) for a in A.ravel())
+        total += smoothing * sum(math.log(a) for a in theta.ravel())
     return total - shrink / (2 * variance) * sum(m * m for m in M.ravel())
 
 

@@ -11,10 +11,10 @@ from torch.distributions import Multinomial, Normal, kl_divergence
 from recsys_tutor.autoencoders import MultVAE, MultVAENetwork, gaussian_kl
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.splits import item_stratified
 from recsys_tutor.training import seeded
-from recsys_tutor.worlds import make_world, toy
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 
@@ -110,8 +110,7 @@ def test_scoring_draws_nothing():
 
 
 def loss_of(model, made, x, beta):
-    model._beta = beta
-    return model._loss(made, x).item()
+    return model._loss(made, x, beta).item()
 
 
 def test_the_likelihood_is_the_multinomial_s_up_to_a_constant():
@@ -149,8 +148,14 @@ def test_beta_weighs_the_divergence():
 )
 def test_beta_rises_over_the_first_epochs(anneal, expected):
     used = []
-    model = MultVAE(hidden=3, n_factors=2, beta=0.8, anneal=anneal, n_epochs=5)
-    model.fit(toy().interactions, callback=lambda m, epoch, logs: used.append(m._beta))
+
+    class Watched(MultVAE):
+        def _loss(self, network, x, beta):
+            used.append(beta)
+            return super()._loss(network, x, beta)
+
+    model = Watched(hidden=3, n_factors=2, beta=0.8, anneal=anneal, n_epochs=5)
+    model.fit(toy().interactions)  # all users in one batch
     assert used == pytest.approx(expected)
 
 
@@ -173,10 +178,10 @@ def test_users_without_items_do_not_train():
     ids = np.arange(5), np.arange(4)
     data = Interactions([0, 0, 3], [1, 2, 2], np.ones(3), None, *ids)
     model = MultVAE(hidden=3, n_factors=2, n_epochs=1)
-    model._prepare(data, None)
     model.history_ = []
-    (batch,) = list(model._batches(data, np.random.default_rng(0)))
-    assert sorted(batch[0].tolist()) == [[0, 0, 1, 0], [0, 1, 1, 0]]
+    rows = model._prepare(data, None)
+    ((x, _),) = model._batches(rows, np.random.default_rng(0))
+    assert sorted(x.tolist()) == [[0, 0, 1, 0], [0, 1, 1, 0]]
 
 
 # -- scores --------------------------------------------------------------------------

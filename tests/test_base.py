@@ -16,8 +16,8 @@ from recsys_tutor.base import FitDiverged, NotFittedError, Recommender
 from recsys_tutor.callbacks import EarlyStopping, progress
 from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import toy
 from recsys_tutor.ranking import cosines, mask_items, top_k
-from recsys_tutor.worlds import toy
 
 # -- top_k and mask_items -----------------------------------------------------------
 

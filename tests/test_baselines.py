@@ -17,9 +17,9 @@ from recsys_tutor.baselines import (
     bias_half_step,
     bias_objective,
 )
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.metrics import rmse
-from recsys_tutor.worlds import make_world, toy
 
 # -- Random --------------------------------------------------------------------------
 

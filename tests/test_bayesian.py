@@ -7,19 +7,19 @@ import numpy as np
 import oracles
 import pytest
 from scipy import stats
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array
 
 from recsys_tutor import bayesian, splits
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.bayesian import BayesianFM, side_features
+from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.callbacks import EarlyStopping
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
 from recsys_tutor.gibbs import block_values, sample_cutpoints, sample_latent
 from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
 from recsys_tutor.mf import svdpp_user_factors
-from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 DAY = 86_400
@@ -175,16 +175,15 @@ def test_draws_are_kept_after_the_burn_in():
     all_of_them = BayesianFM(**{**options, "burn_in": 0}).fit(data)
     some = BayesianFM(**{**options, "burn_in": 4}).fit(data)
     draws = all_of_them.draws(*pairs)
-    assert draws.shape == (6, 42) and all_of_them.n_draws_ == 6
+    assert draws.shape == (6, 42) and all_of_them.draws_.n == 6
     np.testing.assert_array_equal(some.draws(*pairs), draws[4:])
     assert [h["loss"] for h in some.history_] == [
         h["loss"] for h in all_of_them.history_
     ]
     np.testing.assert_allclose(some.predict(*pairs), draws[4:].mean(axis=0))
-    for name in ("user_draws_", "item_draws_", "day_draws_", "alpha_draws_"):
-        np.testing.assert_array_equal(
-            getattr(some, name), getattr(all_of_them, name)[4:]
-        )
+    for name in ("user", "item", "day", "w0", "alpha"):
+        kept, every = (getattr(model.draws_, name) for model in (some, all_of_them))
+        np.testing.assert_array_equal(kept, every[4:])
     assert (draws.std(axis=0) > 0.01).all()
 
 
@@ -196,10 +195,10 @@ def test_draws_follow_from_the_stored_rows():
     draws = model.draws(u, i, time=when)
     places = [1, 3, 4]  # days 0, 2, 4 and 6 have ratings; the last row is "another"
     for s, n in np.ndindex(4, 3):
-        a = model.user_draws_[s, u[n]].astype(float)
-        b = model.item_draws_[s, i[n]].astype(float)
-        c = model.day_draws_[s, places[n]].astype(float)
-        expected = model.w0_draws_[s] + a[0] + b[0] + c[0]
+        a = model.draws_.user[s, u[n]].astype(float)
+        b = model.draws_.item[s, i[n]].astype(float)
+        c = model.draws_.day[s, places[n]].astype(float)
+        expected = model.draws_.w0[s] + a[0] + b[0] + c[0]
         for x, y in ((a, b), (a, c), (b, c)):
             expected += oracles.dot(x[1:], y[1:])
         assert draws[s, n] == pytest.approx(expected, rel=1e-5)
@@ -263,7 +262,7 @@ def test_probabilities_of_the_stars_sum_to_one_and_give_the_expected_star():
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
     np.testing.assert_allclose(model.predict(*pairs), p @ [1, 2, 3, 4, 5], rtol=1e-12)
     draws, expected = model.draws(*pairs), np.zeros((42, 5))
-    for cuts, r_hat in zip(model.cutpoint_draws_, draws, strict=True):
+    for cuts, r_hat in zip(model.draws_.cutpoints, draws, strict=True):
         assert cuts[0] == -np.inf and cuts[-1] == np.inf
         assert (np.diff(cuts[1:-1]) > 0).all()
         expected += np.diff(stats.norm.cdf(cuts, loc=r_hat[:, None])) / 4
@@ -321,14 +320,14 @@ def test_during_the_burn_in_the_model_answers_with_its_last_draw(likelihood):
     pairs = every_pair(data)
 
     def look(model, epoch, logs):
-        assert model.n_draws_ == max(epoch - 3, 1)
+        assert model.draws_.n == max(epoch - 3, 1)
         seen.append(model.predict(*pairs))
 
     BayesianFM(**options).fit(data, callback=look)
     single = BayesianFM(**{**options, "burn_in": 0}).fit(data)
     stars = single.draws(*pairs)
     if likelihood == "ordinal":
-        for s, cuts in enumerate(single.cutpoint_draws_):
+        for s, cuts in enumerate(single.draws_.cutpoints):
             p = np.diff(stats.norm.cdf(cuts - stars[s][:, None]), axis=1)
             stars[s] = p @ [1, 2, 3, 4, 5]
     for epoch in (1, 2, 3, 4):
@@ -341,9 +340,10 @@ def test_early_stopping_in_the_burn_in_leaves_one_draw():
     never_better = EarlyStopping(lambda model: -len(model.history_), patience=2)
     model = BayesianFM(**{**SMALL, "n_epochs": 9, "burn_in": 6}, day=True)
     model.fit(data, callback=never_better)
-    assert len(model.history_) == 3 and model.n_draws_ == 1
-    for name in ("user_draws_", "item_draws_", "day_draws_", "w0_draws_"):
-        assert len(getattr(model, name)) == 1 and getattr(model, name).any(), name
+    assert len(model.history_) == 3 and model.draws_.n == 1
+    for name in ("user", "item", "day", "w0", "alpha"):
+        array = getattr(model.draws_, name)
+        assert len(array) == 1 and array.any(), name
     third = BayesianFM(**{**SMALL, "n_epochs": 3, "burn_in": 2}, day=True).fit(data)
     assert model.predict([0], [6]) == third.predict([0], [6])
 
@@ -382,39 +382,6 @@ def test_pairs_are_checked_before_a_compiled_loop_reads_them():
             ask([0], [0], time=np.array([1, 2]))
 
 
-# -- side features ---------------------------------------------------------------------
-
-
-def test_side_features_of_movielens(movielens):
-    made = side_features(movielens)
-    users, items = movielens.users, movielens.items
-    ages, sexes, occupations = made["user_features"]
-    years, genres = made["item_features"]
-    for matrix in (ages, sexes, occupations):
-        assert matrix.shape[0] == 943
-        np.testing.assert_array_equal(matrix.sum(axis=1), 1)
-    for matrix, label in (
-        (ages, [age // 5 for age in users.age]),
-        (sexes, list(users.sex)),
-        (occupations, list(users.occupation)),
-        (
-            years,
-            [0 if year != year else year // 3 for year in items.year.astype(float)],
-        ),
-    ):
-        names = sorted(set(label))
-        expected = [names.index(name) for name in label]
-        assert matrix.shape[1] == len(names)
-        np.testing.assert_array_equal(matrix.toarray().argmax(axis=1), expected)
-        np.testing.assert_array_equal(matrix.sum(axis=1), 1)
-    size = [len(g) for g in items.genres]
-    np.testing.assert_array_equal(np.diff(genres.indptr), size)
-    squares = genres.power(2).sum(axis=1)
-    np.testing.assert_allclose(squares, np.minimum(size, 1))
-    together = hstack(made["item_features"]).tocsr()[[0]].toarray()
-    assert sorted(together[together > 0]) == pytest.approx([1 / math.sqrt(3)] * 3 + [1])
-
-
 # -- recovery and what the book promises -----------------------------------------------
 
 
@@ -433,7 +400,7 @@ def test_a_made_world_is_recovered_and_its_intervals_cover():
     draws = model.draws(test.user, test.item)
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
     assert np.mean((low < truth) & (truth < high)) == pytest.approx(0.9, abs=0.015)
-    noise = 1 / np.sqrt(model.alpha_draws_)
+    noise = 1 / np.sqrt(model.draws_.alpha)
     assert noise.mean() == pytest.approx(0.5, abs=0.005)
     place = stats.norm.cdf((test.value - draws) / noise[:, None]).mean(axis=0)
     share = np.mean((place > 0.05) & (place < 0.95))

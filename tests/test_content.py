@@ -1,7 +1,5 @@
 """Content: scikit-learn's TF-IDF and ridge, loops, shares that add up."""
 
-import warnings
-
 import numpy as np
 import oracles
 import pandas as pd
@@ -10,147 +8,18 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel
-from recsys_tutor.content import (
-    RICH_FIELDS,
-    ContentBased,
-    ContentRidge,
-    check_features,
-    explain,
-    item_terms,
-    similar_items,
-    tfidf,
-)
+from recsys_tutor.content import ContentBased, ContentRidge, explain, similar_items
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
+from recsys_tutor.features import RICH_FIELDS, item_terms, tfidf
 from recsys_tutor.hybrid import FeatureAugmented
 from recsys_tutor.metrics import rmse
-from recsys_tutor.worlds import make_world, toy
-
-# -- terms ---------------------------------------------------------------------------
-
-
-def films():
-    return pd.DataFrame(
-        {
-            "genres": [("Drama", "War"), ["Drama"], (), ("War", "War"), ("Noir",)],
-            "year": pd.array([1994, 1990, None, 1995, 2003], dtype="Int64"),
-            "title": list("abcde"),
-        }
-    )
-
-
-def test_terms_of_five_films():
-    counts, terms = item_terms(films(), ("genres", "year"), min_count=1)
-    assert terms == [
-        "genres: Drama",
-        "genres: Noir",
-        "genres: War",
-        "year: 1990-94",
-        "year: 1995-99",
-        "year: 2000-04",
-    ]
-    assert counts.toarray().tolist() == [
-        [1, 0, 1, 1, 0, 0],
-        [1, 0, 0, 1, 0, 0],
-        [0, 0, 0, 0, 0, 0],  # no genre, no year
-        [0, 0, 1, 0, 1, 0],  # named twice, counted once
-        [0, 1, 0, 0, 0, 1],
-    ]
-    assert isinstance(counts, csr_array) and counts.has_sorted_indices
-    shared, terms = item_terms(films(), ("genres", "year"))
-    assert terms == ["genres: Drama", "genres: War", "year: 1990-94"]
-    np.testing.assert_array_equal(
-        shared.toarray(), counts.toarray()[:, [0, 2, 3]], "lone terms are left out"
-    )
-    assert item_terms(films(), ["genres"], min_count=3)[0].shape == (5, 0)
-
-
-def test_years_are_put_into_bins_of_five():
-    years = [1899, 1900, 1904, 1905, 1999, 2000.0, 2004, np.nan]
-    counts, terms = item_terms(pd.DataFrame({"year": years}), ["year"], min_count=1)
-    bins = [terms[row.argmax()] if row.any() else None for row in counts.toarray()]
-    assert bins == [
-        "year: 1895-99",
-        "year: 1900-04",
-        "year: 1900-04",
-        "year: 1905-09",
-        "year: 1995-99",
-        "year: 2000-04",
-        "year: 2000-04",
-        None,
-    ]
-
-
-def test_wrong_fields_are_named():
-    with pytest.raises(ValueError, match=r"no column 'actors'; it has \['genres'"):
-        item_terms(films(), ("genres", "actors"))
-    with pytest.raises(ValueError, match="field 'title'.*row 0 holds 'a'"):
-        item_terms(films(), ["title"])
-    odd = pd.DataFrame({"genres": [("a",), np.array(["a", "b"])]})
-    with pytest.raises(ValueError, match="field 'genres'.*row 1 holds"):
-        item_terms(odd, ["genres"])
-    for wrong in (0, 1.5, None):
-        with pytest.raises(ValueError, match="min_count"):
-            item_terms(films(), ["genres"], min_count=wrong)
-
-
-def test_terms_of_movielens(movielens):
-    counts, terms = item_terms(movielens.items, RICH_FIELDS)
-    assert counts.shape == (1682, len(terms)) and set(counts.data) == {1.0}
-    assert terms == sorted(terms) and counts.sum(axis=0).min() >= 2
-    drama = counts[:, [terms.index("genres: Drama")]].toarray()[:, 0]
-    expected = ["Drama" in genres for genres in movielens.items.genres]
-    np.testing.assert_array_equal(drama, expected)
-
-
-# -- TF-IDF --------------------------------------------------------------------------
-
-count_tables = st.tuples(st.integers(1, 7), st.integers(1, 6)).flatmap(
-    lambda shape: st.lists(
-        st.lists(st.integers(0, 3), min_size=shape[1], max_size=shape[1]),
-        min_size=shape[0],
-        max_size=shape[0],
-    )
-)
-
-
-@given(count_tables)
-def test_tfidf_is_scikit_learn_s_and_the_loop(rows):
-    """Empty rows and terms that no item has are among the examples.
-
-    Checks eq-content-tfidf.
-    """
-    counts = csr_array(np.array(rows, dtype=float))
-    before = counts.copy()
-    got = tfidf(counts)
-    theirs = TfidfTransformer().fit_transform(counts).toarray()
-    np.testing.assert_allclose(got.toarray(), theirs, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(got.toarray(), oracles.tfidf(rows), atol=1e-12)
-    norms = np.sqrt((got.toarray() ** 2).sum(axis=1))
-    np.testing.assert_allclose(norms, np.array(rows).any(axis=1), atol=1e-12)
-    assert (counts != before).nnz == 0 and isinstance(got, csr_array)
-
-
-def test_tfidf_of_stored_zeros_is_zero():
-    """A term that is stored with count 0 is not there."""
-    counts = csr_array(([0.0, 2.0, 0.0], ([0, 1, 1], [1, 0, 1])), shape=(2, 2))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        got = tfidf(counts).toarray()
-    np.testing.assert_array_equal(got, [[0.0, 0.0], [1.0, 0.0]])
-
-
-def test_tfidf_of_movielens_is_scikit_learn_s(movielens):
-    counts, _ = item_terms(movielens.items, RICH_FIELDS)
-    theirs = TfidfTransformer().fit_transform(counts)
-    assert abs(tfidf(counts) - theirs).max() < 1e-12
-
 
 # -- similar items and explanations ---------------------------------------------------
 
@@ -405,23 +274,3 @@ def test_content_ridge_beats_its_bias_model_on_movielens(movielens):
     bias = evaluate_ratings(BiasModel().fit(fold.train), fold.test)
     ours, theirs = (rmse(f.rating, f.prediction) for f in (frame, bias))
     assert ours < theirs - 0.03
-
-
-# -- features ------------------------------------------------------------------------
-
-
-def test_features_are_checked():
-    F = np.arange(6.0).reshape(3, 2)
-    got = check_features(F, 3)
-    assert isinstance(got, csr_array) and got.dtype == np.float64
-    np.testing.assert_array_equal(got.toarray(), F)
-    with pytest.raises(ValueError, match=r"features has shape \(3, 2\).*item, 4"):
-        check_features(F, 4)
-    with pytest.raises(ValueError, match=r"shape \(3,\)"):
-        check_features(F[:, 0], 3)
-    for wrong in (None, "abc", [["a"], ["b"], ["c"]], np.ones((3, 2, 2))):
-        with pytest.raises(ValueError, match="features must be a matrix of numbers"):
-            check_features(wrong, 3)
-    for value in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="features holds NaN or infinite"):
-            check_features(np.full((3, 1), value), 3)

@@ -43,12 +43,11 @@ from recsys_tutor.hybrid import (
     Weighted,
 )
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
-from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp
+from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.neural import DotModel, NeuMF
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.sequential import GRU4Rec, SASRec
-from recsys_tutor.svd import TruncatedSVD
 from recsys_tutor.towers import DeepFM, TwoTower
 from recsys_tutor.training import NetworkModel
 from recsys_tutor.transitions import Transitions

@@ -272,29 +272,27 @@ def test_chronological_is_a_stable_sort(data):
     assert data.chronological().tolist() == expected
 
 
-@given(strategies.interactions(), st.integers(1, 9))
-def test_sequences_against_a_loop(data, max_len):
-    items, lengths = data.sequences(max_len)
-    full, full_lengths = data.sequences()
-    assert items.shape == (data.n_users, max_len) and items.dtype == np.int64
-    longest = 0
+@given(strategies.interactions())
+def test_the_timeline_is_each_user_s_rows_by_time_and_file(data):
+    rows = []
     for u in range(data.n_users):
-        rows = [row for row in data.chronological() if data.user[row] == u]
-        history = [int(data.item[row]) for row in rows]
-        longest = max(longest, len(history))
-        recent = history[-max_len:]
-        padding = [data.n_items] * (max_len - len(recent))
-        assert items[u].tolist() == recent + padding, "padded on the right"
-        assert lengths[u] == len(recent) and full_lengths[u] == len(history)
-        assert full[u, : len(history)].tolist() == history
-    assert full.shape == (data.n_users, longest)
+        own = [row for row in range(len(data)) if data.user[row] == u]
+        rows += sorted(own, key=lambda row: (data.time[row], row))
+    assert data.timeline().tolist() == rows
+    assert data.timeline().dtype == np.int64
 
 
-def test_sequences_need_time_and_a_length():
-    with pytest.raises(ValueError, match="carry no time"):
-        build(time=None).sequences()
-    with pytest.raises(ValueError, match="max_len must be at least 1, got 0"):
-        build().sequences(0)
+def test_ties_in_time_keep_the_order_of_the_rows():
+    data = Interactions(
+        [1, 0, 1, 1, 0], [3, 2, 1, 2, 0], np.ones(5), [5, 9, 5, 1, 9], [7, 8], range(4)
+    )
+    assert data.timeline().tolist() == [1, 4, 3, 0, 2]
+
+
+def test_an_order_needs_times():
+    for ask in (build(time=None).timeline, build(time=None).chronological):
+        with pytest.raises(ValueError, match="carry no time"):
+            ask()
 
 
 @given(strategies.interactions())
@@ -554,8 +552,6 @@ def test_rows_thresholds_and_lengths_that_are_none():
     for threshold in ("3", np.nan, True):
         with pytest.raises(ValueError, match="threshold must be a number"):
             data.binarize(threshold)
-    with pytest.raises(ValueError, match="max_len must be at least 1, got 2.5"):
-        data.sequences(2.5)
 
 
 # -- at_least -------------------------------------------------------------------------

@@ -25,9 +25,11 @@ from hypothesis import strategies as st
 from recsys_tutor import datasets
 from recsys_tutor.datasets import (
     DataNotAvailable,
-    genre_matrix,
     load_movielens_100k,
     load_ratings_csv,
+    movielens,
+    movielens_files,
+    movielens_sources,
 )
 
 # -- the real data (from the shared cache) ------------------------------------------
@@ -51,7 +53,7 @@ def test_real_ratings_are_the_official_file_byte_for_byte(ml):
         )
     ]
     assert hashlib.sha256("".join(lines).encode()).hexdigest() == U_DATA_SHA256
-    assert datasets.RATINGS_SHA256 == U_DATA_SHA256
+    assert movielens_files.RATINGS_SHA256 == U_DATA_SHA256
 
 
 def test_real_users_are_the_official_file_byte_for_byte(ml):
@@ -100,16 +102,6 @@ def test_real_items(ml):
     assert items.index[items.genres == ()].tolist() == [267, 1373]
 
 
-def test_real_genre_matrix(ml):
-    matrix, names = genre_matrix(ml.items)
-    assert matrix.shape == (1682, 18) and set(np.unique(matrix)) == {0.0, 1.0}
-    # counts published with the data set
-    count = dict(zip(names, matrix.sum(axis=0), strict=True))
-    assert count["Drama"] == 725 and count["Comedy"] == 505 and count["Fantasy"] == 22
-    assert matrix.sum() == sum(len(genres) for genres in ml.items.genres)
-    assert names == tuple(sorted(datasets.GENRES))
-
-
 def test_real_knowledge_graph_is_linked_to_the_right_films(ml):
     assert ml.items.attrs["knowledge_graph"] is True
     films = ml.items.drop_duplicates("title").set_index("title")
@@ -148,7 +140,7 @@ def test_real_knowledge_graph_agrees_with_the_genres(ml):
 
 def test_real_knowledge_graph_columns(ml):
     assert (ml.items.freebase_id == "").sum() == 346
-    for name in datasets.RELATIONS:
+    for name in movielens_files.RELATIONS:
         cells = ml.items[name]
         assert all(isinstance(cell, tuple) for cell in cells)
         assert all(list(cell) == sorted(set(cell)) for cell in cells)
@@ -209,7 +201,7 @@ TITLES = [
     "The Good, The Bad and The Ugly",
 ]
 YEARS = [1995, 1995, None, 1991, 1995, 1986, 1994, 1966]
-FLAGS = ["unknown", *datasets.GENRES]
+FLAGS = ["unknown", *movielens_files.GENRES]
 
 
 def official_files():
@@ -276,12 +268,12 @@ def no_network(*args, **kwargs):
 def small(monkeypatch):
     """The small MovieLens takes the place of the real one; nothing is downloaded."""
     digest = hashlib.sha256(official_files()["u.data"]).hexdigest()
-    monkeypatch.setattr(datasets, "RATINGS_SHA256", digest)
-    monkeypatch.setattr(datasets, "N_ITEMS", len(ITEMS))
-    monkeypatch.setattr(datasets, "N_USERS", len(USERS))
-    monkeypatch.setattr(datasets, "N_RATINGS", len(RATINGS))
-    monkeypatch.setattr(datasets, "_download_archive", no_network)
-    monkeypatch.setattr(datasets, "_download_wheel", no_network)
+    monkeypatch.setattr(movielens_files, "RATINGS_SHA256", digest)
+    monkeypatch.setattr(movielens_files, "N_ITEMS", len(ITEMS))
+    monkeypatch.setattr(movielens_files, "N_USERS", len(USERS))
+    monkeypatch.setattr(movielens_files, "N_RATINGS", len(RATINGS))
+    monkeypatch.setattr(movielens_sources, "download_archive", no_network)
+    monkeypatch.setattr(movielens_sources, "download_wheel", no_network)
     return monkeypatch
 
 
@@ -339,14 +331,16 @@ def test_windows_line_ends_in_an_unpacked_folder(small, tmp_path):
 
 def test_both_sources_give_equal_frames(small, tmp_path):
     small.setattr(
-        datasets,
-        "_download_archive",
+        movielens_sources,
+        "download_archive",
         lambda scratch, progress: official_zip(scratch / "a.zip"),
     )
     one = load(tmp_path / "one")
-    small.setattr(datasets, "_download_archive", no_network)
+    small.setattr(movielens_sources, "download_archive", no_network)
     small.setattr(
-        datasets, "_download_wheel", lambda scratch: wheel(scratch / "w", graph=False)
+        movielens_sources,
+        "download_wheel",
+        lambda scratch: wheel(scratch / "w", graph=False),
     )
     two = load(tmp_path / "two")
     check_small(one, graph=False)
@@ -364,19 +358,21 @@ def test_archive_first_then_the_graph_from_the_wheel(small, tmp_path):
         calls.append("wheel")
         return wheel(scratch / "w.whl")
 
-    small.setattr(datasets, "_download_archive", get_archive)
-    small.setattr(datasets, "_download_wheel", get_wheel)
+    small.setattr(movielens_sources, "download_archive", get_archive)
+    small.setattr(movielens_sources, "download_wheel", get_wheel)
     check_small(load(tmp_path), graph=True)
     assert calls == ["archive", "wheel"]
     check_small(load(tmp_path), graph=True)  # from the cache
     assert calls == ["archive", "wheel"]
-    assert [p.name for p in tmp_path.iterdir()] == [datasets.CACHE_NAME]
+    assert [p.name for p in tmp_path.iterdir()] == [movielens.CACHE_NAME]
 
 
 def test_absent_graph_is_said(small, tmp_path):
     official_zip(tmp_path / "ml-100k.zip")
     # the archive holds no graph, so it is not fetched for one
-    small.setattr(datasets, "_download_archive", lambda *a: pytest.fail("in vain"))
+    small.setattr(
+        movielens_sources, "download_archive", lambda *a: pytest.fail("in vain")
+    )
     with pytest.warns(UserWarning, match="without its knowledge graph.*no network"):
         data = load_movielens_100k(cache=tmp_path, progress=False)
     check_small(data, graph=False)
@@ -398,10 +394,10 @@ def test_licence_line_and_bar_on_the_first_load_only(small, tmp_path, capfd):
     assert out == "" and err.count("10.1145/2827872") == 1 and "100%" in err
     load_movielens_100k(cache=tmp_path)
     assert capfd.readouterr() == ("", "")
-    (tmp_path / datasets.CACHE_NAME).unlink()
+    (tmp_path / movielens.CACHE_NAME).unlink()
     load_movielens_100k(cache=tmp_path, progress=False)
     out, err = capfd.readouterr()
-    assert out == "" and err.strip() == datasets.LICENCE
+    assert out == "" and err.strip() == movielens.LICENCE
 
 
 def test_cache_directory_argument_then_variable(small, tmp_path):
@@ -410,13 +406,13 @@ def test_cache_directory_argument_then_variable(small, tmp_path):
         (tmp_path / name).mkdir()
         wheel(tmp_path / name / "recbole-1.whl")
     load(None)
-    assert (tmp_path / "variable" / datasets.CACHE_NAME).is_file()
-    assert not (tmp_path / "argument" / datasets.CACHE_NAME).exists()
+    assert (tmp_path / "variable" / movielens.CACHE_NAME).is_file()
+    assert not (tmp_path / "argument" / movielens.CACHE_NAME).exists()
     load(tmp_path / "argument")
-    assert (tmp_path / "argument" / datasets.CACHE_NAME).is_file()
+    assert (tmp_path / "argument" / movielens.CACHE_NAME).is_file()
     small.delenv("RECSYS_TUTOR_DATA")
     small.setattr(
-        datasets.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name)
+        movielens.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name)
     )
     with pytest.raises(DataNotAvailable, match="recsys_tutor"):
         load(None)
@@ -433,13 +429,13 @@ def test_the_message_lists_every_source_and_the_way_by_hand(small, tmp_path):
         f"{tmp_path / 'ml-100k.zip'}: damaged or incomplete archive",
         f"{tmp_path / 'recbole-1.whl'}: damaged or incomplete archive",
         f"{tmp_path / 'ml-100k'}: holds neither u.data",
-        f"{datasets.ARCHIVE_URL}: no network in this test",
+        f"{movielens_sources.ARCHIVE_URL}: no network in this test",
         "pip download recbole==1.2.1: no network in this test",
         "put one of these into the cache directory",
         "RECSYS_TUTOR_DATA",
     ):
         assert part in text
-    assert datasets.CACHE_NAME not in os.listdir(tmp_path)
+    assert movielens.CACHE_NAME not in os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -511,7 +507,7 @@ def test_truncated_and_flipped_archives(small, tmp_path_factory, data):
 def test_damaged_cache_is_said_and_fetched_again(small, tmp_path, damage):
     wheel(tmp_path / "recbole-1.whl")
     load(tmp_path)
-    stored = tmp_path / datasets.CACHE_NAME
+    stored = tmp_path / movielens.CACHE_NAME
     good = stored.read_bytes()
     stored.write_bytes(damage(good))
     with pytest.warns(UserWarning, match="damaged.*fetching it again"):
@@ -522,7 +518,7 @@ def test_damaged_cache_is_said_and_fetched_again(small, tmp_path, damage):
 
 
 def test_damaged_cache_without_any_source(small, tmp_path):
-    stored = tmp_path / datasets.CACHE_NAME
+    stored = tmp_path / movielens.CACHE_NAME
     stored.write_bytes(b"garbage")
     with pytest.raises(DataNotAvailable, match="the parsed copy .*: its content does"):
         load(tmp_path)
@@ -532,16 +528,16 @@ def test_damaged_cache_without_any_source(small, tmp_path):
 def test_cache_of_other_ratings_is_refused(small, tmp_path):
     wheel(tmp_path / "recbole-1.whl")
     load(tmp_path)
-    small.setattr(datasets, "RATINGS_SHA256", "0" * 64)
+    small.setattr(movielens_files, "RATINGS_SHA256", "0" * 64)
     with pytest.raises(ValueError, match="does not match its SHA-256"):
-        datasets._read_cache(tmp_path / datasets.CACHE_NAME)
+        movielens._read_cache(tmp_path / movielens.CACHE_NAME)
 
 
 @pytest.mark.parametrize("below", [False, True])
 def test_cache_directory_that_cannot_be_written(small, tmp_path, below):
     blocked = tmp_path / "file"
     blocked.write_text("not a directory")
-    small.setattr(datasets, "_fetch", lambda *a: pytest.fail("fetched in vain"))
+    small.setattr(movielens, "fetch", lambda *a: pytest.fail("fetched in vain"))
     with pytest.raises(DataNotAvailable, match="cannot be written.*RECSYS_TUTOR_DATA"):
         load(blocked / "below" if below else blocked)
     assert blocked.read_text() == "not a directory"
@@ -555,19 +551,15 @@ def test_disk_full_leaves_nothing(small, tmp_path, step):
         raise OSError(28, "No space left on device")
 
     if step == "replace":
-        small.setattr(datasets.os, "replace", full)
+        small.setattr(os, "replace", full)
     else:
-        real_open = open
+        real_write = Path.write_bytes
 
-        def open_full(path, mode="r", *args, **kwargs):
-            file = real_open(path, mode, *args, **kwargs)
-            if "x" in mode:
-                file.write(b"half")
-                file.close()
-                full()
-            return file
+        def write_half(path, data):
+            real_write(path, data[: len(data) // 2])
+            full()
 
-        small.setattr(datasets, "open", open_full, raising=False)
+        small.setattr(Path, "write_bytes", write_half)
     with pytest.raises(DataNotAvailable, match="No space left.*RECSYS_TUTOR_DATA"):
         load(tmp_path)
     assert os.listdir(tmp_path) == ["recbole-1.whl"]
@@ -580,7 +572,7 @@ def test_half_finished_download_is_never_visible(small, tmp_path):
         assert os.listdir(tmp_path) == []
         raise KeyboardInterrupt
 
-    small.setattr(datasets, "_download_archive", interrupted)
+    small.setattr(movielens_sources, "download_archive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load(tmp_path)
     assert os.listdir(tmp_path) == []
@@ -590,8 +582,9 @@ SMALL_PROCESS = """
 import hashlib, os, sys, time
 from pathlib import Path
 from recsys_tutor import datasets
-datasets.RATINGS_SHA256, n_items, n_users, cache = sys.argv[1:5]
-datasets.N_ITEMS, datasets.N_USERS = int(n_items), int(n_users)
+from recsys_tutor.datasets import movielens, movielens_files, movielens_sources
+movielens_files.RATINGS_SHA256, n_items, n_users, cache = sys.argv[1:5]
+movielens_files.N_ITEMS, movielens_files.N_USERS = int(n_items), int(n_users)
 cache = Path(cache)
 """
 
@@ -601,7 +594,7 @@ def run_small(tmp_path, body, n=1):
     code = SMALL_PROCESS + textwrap.dedent(body)
     args = [hashlib.sha256(official_files()["u.data"]).hexdigest()]
     args += [str(len(ITEMS)), str(len(USERS)), str(tmp_path)]
-    root = Path(datasets.__file__).parents[1]
+    root = Path(datasets.__file__).parents[2]
     running = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", code, *args],
@@ -627,28 +620,28 @@ def test_two_processes_at_once(tmp_path):
         print("ready", flush=True)
         sys.stdin.readline()
         data = datasets.load_movielens_100k(cache=cache, progress=False)
-        stored = cache / datasets.CACHE_NAME
+        stored = cache / movielens.CACHE_NAME
         for _ in range(60):  # write and read the same name, over and over
-            parsed = datasets._read_cache(stored)
-            datasets._write_cache(stored, parsed)
+            parsed = movielens._read_cache(stored)
+            movielens._write_cache(stored, parsed)
         print(data.items.title.tolist(), data.interactions.value.tolist())
     """
     (one, err1, code1), (two, err2, code2) = run_small(tmp_path, body, n=2)
     assert (code1, code2) == (0, 0), err1 + err2
     assert one == two == f"{TITLES} [5.0, 2.0, 4.0, 1.0]\n"
-    assert sorted(os.listdir(tmp_path)) == [datasets.CACHE_NAME, "recbole-1.whl"]
+    assert sorted(os.listdir(tmp_path)) == [movielens.CACHE_NAME, "recbole-1.whl"]
 
 
 def test_a_process_killed_while_it_writes(small, tmp_path):
     wheel(tmp_path / "recbole-1.whl")
     body = """
-        datasets.os.replace = lambda part, stored: os._exit(9)
+        os.replace = lambda part, stored: os._exit(9)
         print("ready", flush=True)
         datasets.load_movielens_100k(cache=cache, progress=False)
     """
     [(_, _, code)] = run_small(tmp_path, body)
     assert code == 9
-    assert not (tmp_path / datasets.CACHE_NAME).exists()
+    assert not (tmp_path / movielens.CACHE_NAME).exists()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data = load_movielens_100k(cache=tmp_path, progress=False)
@@ -681,8 +674,8 @@ def server(small):
     thread = threading.Thread(target=httpd.serve_forever, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{httpd.server_port}/ml-100k.zip"
-    small.setattr(datasets, "ARCHIVE_URL", url)
-    small.setattr(datasets, "_download_archive", REAL_DOWNLOAD_ARCHIVE)
+    small.setattr(movielens_sources, "ARCHIVE_URL", url)
+    small.setattr(movielens_sources, "download_archive", REAL_DOWNLOAD_ARCHIVE)
     small.setenv("NO_PROXY", "127.0.0.1")
     yield Handler
     httpd.shutdown()
@@ -690,21 +683,23 @@ def server(small):
     thread.join()
 
 
-REAL_DOWNLOAD_ARCHIVE = datasets._download_archive
-REAL_DOWNLOAD_WHEEL = datasets._download_wheel
+REAL_DOWNLOAD_ARCHIVE = movielens_sources.download_archive
+REAL_DOWNLOAD_WHEEL = movielens_sources.download_wheel
 
 
 def test_download_of_the_archive(server, small, tmp_path):
     server.body = official_zip(tmp_path / "a.zip").read_bytes()
-    small.setattr(datasets, "ARCHIVE_MD5", hashlib.md5(server.body).hexdigest())
+    small.setattr(
+        movielens_sources, "ARCHIVE_MD5", hashlib.md5(server.body).hexdigest()
+    )
     check_small(load(tmp_path / "cache"), graph=False)
-    assert os.listdir(tmp_path / "cache") == [datasets.CACHE_NAME]
+    assert os.listdir(tmp_path / "cache") == [movielens.CACHE_NAME]
 
 
 @pytest.mark.parametrize("fault", ["other file", "broken off", "404"])
 def test_bad_download_falls_through_to_the_wheel(server, small, tmp_path, fault):
     body = official_zip(tmp_path / "a.zip").read_bytes()
-    small.setattr(datasets, "ARCHIVE_MD5", hashlib.md5(body).hexdigest())
+    small.setattr(movielens_sources, "ARCHIVE_MD5", hashlib.md5(body).hexdigest())
     server.body = body[:-1] + b"x" if fault == "other file" else body[:400]
     if fault == "broken off":
         server.announced = len(body)
@@ -714,7 +709,9 @@ def test_bad_download_falls_through_to_the_wheel(server, small, tmp_path, fault)
         load(tmp_path / "cache")
     reason = {"other file": "hash", "broken off": "", "404": "404"}[fault]
     assert re.search(rf"/ml-100k\.zip: .*{reason}.*\n  - pip", str(caught.value))
-    small.setattr(datasets, "_download_wheel", lambda scratch: wheel(scratch / "w"))
+    small.setattr(
+        movielens_sources, "download_wheel", lambda scratch: wheel(scratch / "w")
+    )
     check_small(load(tmp_path / "cache"), graph=True)
 
 
@@ -725,7 +722,7 @@ def test_a_silent_host_costs_little_time():
         listener.listen()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
         with pytest.raises(OSError, match=r"no answer within 0\.3 seconds"):
-            datasets._check_reachable(url, seconds=0.3)
+            movielens_sources.check_reachable(url, seconds=0.3)
 
 
 def test_a_name_server_that_hangs_costs_little_time(monkeypatch):
@@ -738,7 +735,7 @@ def test_a_name_server_that_hangs_costs_little_time(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     with pytest.raises(OSError, match=r"no answer within 0\.3 seconds"):
-        datasets._check_reachable("http://host.invalid/x", seconds=0.3)
+        movielens_sources.check_reachable("http://host.invalid/x", seconds=0.3)
     release.set()
 
 
@@ -747,7 +744,7 @@ def test_a_refused_connection_says_why():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with pytest.raises(OSError, match="cannot be reached .*refused"):
-        datasets._check_reachable(f"http://127.0.0.1:{port}/x")
+        movielens_sources.check_reachable(f"http://127.0.0.1:{port}/x")
 
 
 def test_download_of_the_wheel(small, tmp_path):
@@ -760,8 +757,8 @@ def test_download_of_the_wheel(small, tmp_path):
         wheel(target / "recbole-1.2.1-py3-none-any.whl")
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    small.setattr(datasets, "_download_wheel", REAL_DOWNLOAD_WHEEL)
-    small.setattr(datasets.subprocess, "run", pip)
+    small.setattr(movielens_sources, "download_wheel", REAL_DOWNLOAD_WHEEL)
+    small.setattr(movielens_sources.subprocess, "run", pip)
     check_small(load(tmp_path), graph=True)
     assert seen[0][:4] == [sys.executable, "-m", "pip", "download"]
     assert "recbole==1.2.1" in seen[0] and "--no-deps" in seen[0]
@@ -788,28 +785,19 @@ def test_pip_fails(small, tmp_path, outcome, message):
             raise subprocess.TimeoutExpired(command, timeout)
         return subprocess.CompletedProcess(command, outcome[0], "", outcome[1])
 
-    small.setattr(datasets, "_download_wheel", REAL_DOWNLOAD_WHEEL)
-    small.setattr(datasets.subprocess, "run", pip)
+    small.setattr(movielens_sources, "download_wheel", REAL_DOWNLOAD_WHEEL)
+    small.setattr(movielens_sources.subprocess, "run", pip)
     with pytest.raises(DataNotAvailable, match=f"pip download recbole.*{message}"):
         load(tmp_path)
 
 
-def test_the_only_address_in_the_module_is_grouplens():
-    source = Path(datasets.__file__).read_text()
+def test_the_only_address_in_the_package_is_grouplens():
+    package = Path(datasets.__file__).parent
+    source = "".join(path.read_text("utf-8") for path in package.glob("*.py"))
     assert re.findall(r"https?://[^/\"\s]+", source) == ["https://files.grouplens.org"]
-    assert datasets.ARCHIVE_MD5 == "0e33842e24a9c977be4e0107933c0723"  # published
-
-
-def test_genre_matrix_small_and_errors():
-    items = pd.DataFrame({"genres": [("b",), (), ["a", "b"]]})
-    matrix, names = genre_matrix(items)
-    assert names == ("a", "b")
-    assert matrix.tolist() == [[0, 1], [0, 0], [1, 1]]
-    with pytest.raises(ValueError, match=r"column 'genres'; it has \['title'\]"):
-        genre_matrix(pd.DataFrame({"title": ["x"]}))
-    for cell in ("a|b", None, float("nan")):
-        with pytest.raises(ValueError, match="tuples of texts; row 1 holds"):
-            genre_matrix(pd.DataFrame({"genres": [("b",), cell]}))
+    assert (
+        movielens_sources.ARCHIVE_MD5 == "0e33842e24a9c977be4e0107933c0723"
+    )  # published
 
 
 # -- the reader's own ratings -------------------------------------------------------
@@ -1079,7 +1067,7 @@ def test_delimiter_found_beside_confusing_text(write):
 def test_the_cache_holds_text_tables_and_no_pickles(small, tmp_path):
     wheel(tmp_path / "recbole-1.whl")
     load(tmp_path)
-    body = (tmp_path / datasets.CACHE_NAME).read_bytes().partition(b"\n")[2]
+    body = (tmp_path / movielens.CACHE_NAME).read_bytes().partition(b"\n")[2]
     (tmp_path / "body.npz").write_bytes(body)
     with np.load(tmp_path / "body.npz", allow_pickle=False) as arrays:
         assert arrays["ratings"].tolist() == [list(r) for r in RATINGS]

@@ -12,13 +12,13 @@ from scipy.sparse import csr_array
 from scipy.stats import pearsonr
 from test_contract import MODELS, name_of
 
-from recsys_tutor import kernels
+from recsys_tutor import checks
 from recsys_tutor.base import FitDiverged
 from recsys_tutor.content import ContentRidge
 from recsys_tutor.data import Interactions
 from recsys_tutor.hybrid import FeatureAugmented
-from recsys_tutor.kernels import available_memory, check_memory, unit_scale
-from recsys_tutor.mf import ExplicitALS
+from recsys_tutor.kernels import unit_scale
+from recsys_tutor.mf import ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import (
     EASE,
     ItemKNN,
@@ -28,7 +28,6 @@ from recsys_tutor.neighbors import (
     co_rated_cosine,
     pearson,
 )
-from recsys_tutor.svd import TruncatedSVD
 
 
 def make(user, item, value, n_users, n_items):
@@ -188,7 +187,7 @@ def wide(n_users, n_items, n=2000):
 
 @pytest.fixture
 def eight_gib(monkeypatch):
-    monkeypatch.setattr(kernels, "available_memory", lambda: 8 * 2**30)
+    monkeypatch.setattr(checks, "available_memory", lambda: 8 * 2**30)
 
 
 USERS, ITEMS = wide(60_000, 100), wide(100, 200_000)
@@ -226,12 +225,3 @@ def test_similarities_are_refused_before_any_work(similarity, eight_gib):
 def test_what_fits_is_not_refused(eight_gib):
     assert RatingKNN(by="item").fit(USERS).score([0]).shape == (1, 100)
     assert EASE().fit(wide(50, 300)).score([0]).shape == (1, 300)
-
-
-def test_available_memory(monkeypatch):
-    assert 2**20 < available_memory() < 2**50
-    check_memory(available_memory() / 2, "nothing", "")
-    with pytest.raises(MemoryError, match=r"^All, .* GiB are available\. Buy more$"):
-        check_memory(available_memory() * 4, "All", "Buy more")
-    monkeypatch.setattr(kernels, "available_memory", lambda: None)
-    check_memory(1e30, "a system that does not say", "")

@@ -15,7 +15,8 @@ from fuzz.core import BAD, Case, Verdict, generator, judge
 from recsys_tutor import data, datasets, leaderboard, splits
 from recsys_tutor import evaluate as evaluate_module
 from recsys_tutor import metrics as metrics_module
-from recsys_tutor.base import Recommender, TopK
+from recsys_tutor.base import Recommender
+from recsys_tutor.ranking import TopK
 
 SHARE = {
     "loader": 160,

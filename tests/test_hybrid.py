@@ -12,14 +12,11 @@ from threadpoolctl import threadpool_limits
 from recsys_tutor import splits
 from recsys_tutor.base import NotFittedError, Recommender
 from recsys_tutor.baselines import Popularity
-from recsys_tutor.content import (
-    RICH_FIELDS,
-    ContentBased,
-    item_terms,
-    tfidf,
-)
+from recsys_tutor.content import ContentBased
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world
 from recsys_tutor.evaluate import evaluate
+from recsys_tutor.features import RICH_FIELDS, item_terms, tfidf
 from recsys_tutor.hybrid import (
     Cascade,
     FeatureAugmented,
@@ -30,7 +27,6 @@ from recsys_tutor.hybrid import (
     ranks,
 )
 from recsys_tutor.neighbors import EASE, ItemKNN
-from recsys_tutor.worlds import make_world
 
 
 class Fixed(Recommender):

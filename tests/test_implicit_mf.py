@@ -9,21 +9,20 @@ import strategies
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from scipy.sparse import csr_array, csr_matrix
 
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.implicit_mf import (
     BPR,
     ImplicitALS,
     bpr_epoch,
     bpr_objective,
     implicit_als_objective,
-    sample_negatives,
     weighted_als_half_step,
 )
 from recsys_tutor.leaderboard import load_results
-from recsys_tutor.worlds import make_world, toy
+from recsys_tutor.sampling import sample_negatives
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 RATE, REG = 0.05, 0.07
@@ -178,59 +177,6 @@ def test_it_learns_the_two_groups_of_a_made_world():
     for u in range(40):
         held, wrong = np.flatnonzero(own[u] & ~taken[u]), np.flatnonzero(~own[u])
         assert scores[u, held].min() > scores[u, wrong].max()
-
-
-# -- sampling --------------------------------------------------------------------------
-
-
-@given(strategies.interactions(min_rows=1), st.integers(0, 99), st.booleans())
-def test_negatives_are_items_the_user_lacks(data, seed, weighted):
-    X = data.csr
-    lacking = np.flatnonzero(np.diff(X.indptr) < data.n_items)
-    user = np.repeat(lacking, 20)
-    weights = np.arange(1.0, data.n_items + 1) if weighted else None
-    rng = np.random.default_rng(seed)
-    drawn = sample_negatives(rng, user, X, weights=weights)
-    cells = set(zip(data.user.tolist(), data.item.tolist(), strict=True))
-    assert drawn.dtype == np.int64 and drawn.shape == user.shape
-    assert not cells & set(zip(user.tolist(), drawn.tolist(), strict=True))
-    assert ((drawn >= 0) & (drawn < data.n_items)).all()
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_negatives_follow_their_distribution(weighted):
-    """Chi-squared test for each of three users over what the user lacks."""
-    X = entries(shape=(7, 12))
-    weights = np.random.default_rng(8).uniform(0.2, 3, 12) if weighted else None
-    users = [u for u in range(7) if 0 < X[[u]].nnz < 12][:3]
-    rng = np.random.default_rng(5)
-    drawn = sample_negatives(rng, np.repeat(users, 20_000), X, weights=weights)
-    for n, u in enumerate(users):
-        lacks = np.setdiff1d(np.arange(12), X[[u]].indices)
-        share = np.ones(len(lacks)) if weights is None else weights[lacks]
-        counts = np.bincount(drawn[n * 20_000 : (n + 1) * 20_000], minlength=12)
-        assert counts.sum() == counts[lacks].sum()
-        expected = 20_000 * share / share.sum()
-        assert stats.chisquare(counts[lacks], expected).pvalue > 0.001
-        if weighted:
-            uniform = np.full(len(lacks), 20_000 / len(lacks))
-            assert stats.chisquare(counts[lacks], uniform).pvalue < 1e-6
-
-
-def test_unsorted_rows_are_searched_all_the_same():
-    X = csr_array((np.ones(3), [3, 0, 2], [0, 3]), shape=(1, 4))
-    drawn = sample_negatives(np.random.default_rng(0), np.zeros(50, int), X)
-    assert set(drawn.tolist()) == {1}
-    assert X.indices.tolist() == [3, 0, 2]
-
-
-def test_what_cannot_be_drawn_is_refused():
-    rng, X = np.random.default_rng(0), entries()
-    with pytest.raises(ValueError, match="user 1 has all 5 items"):
-        sample_negatives(rng, np.array([0, 1]), X)
-    for weights in (np.array([1, 1, 0, 1, 1]), np.ones(4), np.full(5, np.nan)):
-        with pytest.raises(ValueError, match="5 positive numbers, one per item"):
-            sample_negatives(rng, np.array([0]), X, weights=weights)
 
 
 # -- Bayesian personalised ranking -----------------------------------------------------

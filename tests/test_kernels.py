@@ -12,10 +12,13 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from recsys_tutor.kernels import (
     LONG,
+    group_mean,
     is_stored,
     one_blas_thread,
+    ones_like,
     pair_dots,
     ridge_rows,
+    rows_of,
     solve_ridges,
 )
 
@@ -166,3 +169,26 @@ def test_a_small_penalty_beside_a_good_matrix_is_no_singular_one(compiled):
     arrays = R.indptr, R.indices, np.ones(2), R.data, Q, np.zeros((2, 2))
     P = version(ridge_rows, compiled)(*arrays, np.array([1e-20]))
     np.testing.assert_allclose(P, [[3e-3, 2e-3]], rtol=1e-12)
+
+
+def test_rows_and_ones_of_a_sparse_matrix():
+    dense = np.array([[0, 2.0, 0, 3], [0, 0, 0, 0], [5, 0, 0, 0]])
+    X = csr_array(dense)
+    X.data[1] = 0.0  # stored, so it counts
+    assert rows_of(X).tolist() == [0, 0, 2]
+    np.testing.assert_array_equal(ones_like(X).toarray(), dense > 0)
+    assert X.data.tolist() == [2, 0, 5], "the matrix is left as it was"
+    assert rows_of(csr_array((3, 2))).tolist() == []
+
+
+def test_a_mean_per_group_by_loops():
+    rng = np.random.default_rng(0)
+    values, index = rng.normal(size=30), rng.integers(0, 5, 30)
+    index[index == 3] = 2
+    for empty in (0.0, -7.5):
+        expected = [
+            values[index == g].mean() if (index == g).any() else empty for g in range(6)
+        ]
+        got = group_mean(values, index, 6, empty=empty)
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+        assert got[3] == got[5] == empty

@@ -21,7 +21,7 @@ from sklearn.metrics import (
 )
 
 from recsys_tutor import metrics
-from recsys_tutor.base import mask_items, top_k
+from recsys_tutor.ranking import mask_items, top_k
 
 PER_LIST = ("precision", "recall", "ndcg", "ap", "mrr", "hit")
 

@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate_ratings
 from recsys_tutor.leaderboard import load_results
 from recsys_tutor.metrics import rmse
@@ -23,15 +24,15 @@ from recsys_tutor.mf import (
     ExplicitALS,
     FunkSVD,
     SVDpp,
+    TruncatedSVD,
     als_half_step,
     als_objective,
     sgd_epoch,
     sgd_objective,
     svdpp_epoch,
+    svdpp_objective,
     svdpp_user_factors,
 )
-from recsys_tutor.svd import TruncatedSVD
-from recsys_tutor.worlds import make_world, toy
 
 BOOK = Path(__file__).parent.parent / "book" / "results.json"
 MU, RATE, REG, REG_Y = 3.1, 0.05, 0.07, 0.03
@@ -326,6 +327,19 @@ def test_a_small_svdpp_pass_follows_the_finite_differences():
                 start[n],
             )
             np.testing.assert_allclose((new - start[n]) / small, -gradient, atol=1e-4)
+
+
+def test_the_svdpp_objective_by_loops():
+    user, item, value = rated()
+    R = interactions_of(user, item, value, (7, 5)).csr
+    rng = np.random.default_rng(4)
+    b_u, b_i = rng.normal(size=7), rng.normal(size=5)
+    P, Q, Y = (rng.normal(size=(n, 3)) for n in (7, 5, 5))
+    rows = list(zip(user, item, value, strict=True))
+    for reg, reg_y in ((0.0, 0.0), (0.3, 0.0), (0.0, 0.7), (0.3, 0.7)):
+        state = 3.1, b_u, b_i, P, Q, Y, reg, reg_y
+        expected = oracles.svdpp_objective(rows, *state)
+        assert svdpp_objective(R, *state) == pytest.approx(expected, rel=1e-12)
 
 
 def test_svdpp_records_its_objective_and_uses_training_items_only():

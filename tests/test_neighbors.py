@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from recsys_tutor import splits
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate, evaluate_ratings
 from recsys_tutor.metrics import rmse
 from recsys_tutor.neighbors import (
@@ -33,7 +34,6 @@ from recsys_tutor.neighbors import (
     shrink_similarity,
     zero_diagonal_regression,
 )
-from recsys_tutor.worlds import make_world, toy
 
 
 def holes(seed=0, n_users=14, n_items=9):

@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.mf import sgd_epoch
 from recsys_tutor.neural import DotModel, DotNetwork, NeuMF, NeuMFNetwork, mlp
 from recsys_tutor.splits import item_stratified
 from recsys_tutor.training import seeded
-from recsys_tutor.worlds import make_world, toy
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 USER, ITEM = torch.tensor([0, 2, 1, 2]), torch.tensor([4, 1, 4, 0])
@@ -219,8 +219,7 @@ def test_the_loss_is_the_cross_entropy_of_the_pairs():
 
 
 def batches_of(model, data, rng):
-    model._prepare(data, rng)
-    parts = list(model._batches(data, rng))
+    parts = list(model._batches(model._prepare(data, rng), rng))
     return [np.concatenate(column) for column in zip(*parts, strict=True)], parts
 
 

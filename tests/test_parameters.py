@@ -12,8 +12,8 @@ import pytest
 
 import recsys_tutor
 from recsys_tutor.base import Recommender
+from recsys_tutor.datasets import toy
 from recsys_tutor.parameters import Seed, Sizes, param
-from recsys_tutor.worlds import toy
 
 
 class Plain(Recommender):

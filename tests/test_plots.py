@@ -1,9 +1,4 @@
-"""Plots draw what they are given; the package's imports and sizes keep their rules."""
-
-import ast
-import subprocess
-import sys
-from pathlib import Path
+"""Plots draw what they are given."""
 
 import matplotlib
 
@@ -16,8 +11,6 @@ import pytest
 from matplotlib.colors import to_hex
 
 from recsys_tutor import plots
-
-PACKAGE = Path(plots.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -179,133 +172,3 @@ def test_curves_draw_lines_bands_and_labels():
 def test_curves_refuse_more_lines_than_colours():
     with pytest.raises(ValueError, match="at most 7 lines have colours, got 8"):
         plots.curves([1], {str(n): [n] for n in range(8)})
-
-
-# -- imports and sizes of the package ------------------------------------------------
-
-#: Dependencies point one way; each layer may import the layers before it.
-LAYERS = [
-    {"checks", "columns", "text_file"},
-    {"files", "data", "kernels", "ranking", "text_table"},
-    {"saving"},
-    {"base"},
-    {"metrics", "worlds", "training", "cells", "movielens_ids"},
-    {"parts", "similarity", "ratings_csv"},
-    {"splits"},
-    {"datasets", "baselines", "neighbors", "content", "mf", "svd", "implicit_mf"}
-    | {"gibbs", "bayesian", "plsa", "neural", "towers", "autoencoders", "graph"}
-    | {"sequential", "transitions", "hybrid"},
-    {"evaluate", "digests", "spaces", "entries"},
-    {"tuning"},
-    {"leaderboard"},
-]
-#: Modules built on torch.
-NETWORKS = ("neural", "towers", "autoencoders", "graph", "sequential")
-#: Models may build on models of these modules, without a circle.
-BETWEEN_MODELS = {
-    "neighbors": {"baselines"},
-    "content": {"baselines"},
-    "mf": {"baselines", "svd"},
-    "bayesian": {"datasets", "gibbs"},
-    "plsa": {"baselines"},
-    "hybrid": None,
-    "neural": {"implicit_mf"},
-    "towers": {"bayesian", "neural"},
-    "autoencoders": {"neural"},
-    "graph": {"implicit_mf"},
-    "sequential": {"neural", "transitions"},
-}
-
-
-EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
-
-
-def modules():
-    return {path.stem: path for path in PACKAGE.glob("*.py")}
-
-
-def imports(path):
-    """Modules that a file names in import statements, wherever they stand."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "absolute imports"
-            found |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
-    return found
-
-
-def siblings(path):
-    names = {name.split(".")[1] for name in imports(path) if name.count(".")
-             and name.startswith("recsys_tutor.")}  # fmt: skip
-    return names & set(modules())
-
-
-def test_dependencies_point_one_way():
-    level = {name: n for n, layer in enumerate(LAYERS) for name in layer}
-    files = modules()
-    unknown = set(files) - set(level) - {"plots", "__init__"}
-    assert not unknown, f"give {unknown} a layer"
-    for name in set(files) & set(level):
-        for used in siblings(files[name]):
-            allowed = BETWEEN_MODELS.get(name, set())
-            beside = allowed is None or used in allowed
-            assert level[used] < level[name] or (beside and level[used] == level[name])
-    assert siblings(files["evaluate"]) == EVALUATION
-    assert siblings(files["data"]) == {"columns"}
-    assert siblings(files["metrics"]) == {"checks"}
-
-
-def test_nothing_imports_plots_and_only_plots_imports_matplotlib():
-    for name, path in modules().items():
-        assert "plots" not in siblings(path)
-        draws = any(used.split(".")[0] == "matplotlib" for used in imports(path))
-        assert draws == (name == "plots"), name
-    assert siblings(modules()["plots"]) == set(), "plots know no model"
-
-
-def loaded_after(statement):
-    code = f"{statement}\nimport sys\nprint(*sorted(sys.modules))"
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    return set(run.stdout.split())
-
-
-def test_importing_the_package_loads_neither_torch_nor_matplotlib():
-    light = [n for n in modules() if n not in ("plots", "__init__", "training")]
-    light = [n for n in light if n not in NETWORKS]  # built on torch
-    everything = "; ".join(f"import recsys_tutor.{name}" for name in sorted(light))
-    assert not {"torch", "matplotlib"} & loaded_after(
-        f"import recsys_tutor; {everything}"
-    )
-    assert "matplotlib" in loaded_after("import recsys_tutor.plots"), "it would show"
-
-
-@pytest.mark.parametrize("name", sorted(modules()))
-def test_a_module_can_be_read_in_one_sitting(name):
-    lines = modules()[name].read_text(encoding="utf-8").splitlines()
-    code = [line for line in lines if line.strip() and not line.strip().startswith("#")]
-    limit = 600 if name == "datasets" else 500  # three sources and their errors
-    assert len(code) <= limit
-
-
-def test_every_module_says_what_it_is_and_what_it_offers():
-    for name, path in modules().items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        text = ast.get_docstring(tree)
-        assert text, name
-        if name == "__init__":
-            continue
-        assert "\nChapter" in text, f"{name} names its chapter"
-        public = next(
-            [element.value for element in node.value.elts]
-            for node in tree.body
-            if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
-        )
-        assert public == sorted(public), f"{name}.__all__ is sorted"
-        for node in tree.body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                if node.name in public:
-                    assert ast.get_docstring(node), f"{name}.{node.name}"

@@ -14,12 +14,12 @@ from test_contract import MODELS, name_of, small
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from recsys_tutor.autoencoders import MultVAE
+from recsys_tutor.datasets import make_world
 from recsys_tutor.implicit_mf import ImplicitALS
 from recsys_tutor.kernels import one_blas_thread
 from recsys_tutor.mf import ExplicitALS
 from recsys_tutor.neural import DotModel
 from recsys_tutor.training import Draws
-from recsys_tutor.worlds import make_world
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 every_model = pytest.mark.parametrize("case", MODELS, ids=name_of)

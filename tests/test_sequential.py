@@ -17,7 +17,6 @@ from recsys_tutor.sequential import (
     SASRecNetwork,
     attention,
     pad,
-    windows,
 )
 from recsys_tutor.training import seeded
 from recsys_tutor.transitions import Transitions
@@ -57,28 +56,6 @@ MODELS = pytest.mark.parametrize("name", TINY)
 # -- sequences -----------------------------------------------------------------------
 
 
-@given(
-    st.lists(st.integers(0, 9), max_size=30), st.integers(1, 8), st.integers(1, 8)
-)  # fmt: skip
-def test_every_step_is_in_exactly_one_window(items, length, offset):
-    items, offset = np.array(items, dtype=np.int64), min(offset, length)
-    places = np.arange(len(items))  # the pieces of the places are those of the items
-    pieces = windows(places, length, offset)
-    steps = [(int(a), int(b)) for p in pieces for a, b in zip(p[:-1], p[1:])]
-    assert steps == [(n, n + 1) for n in range(len(items) - 1)]
-    assert all(2 <= len(piece) <= length + 1 for piece in pieces)
-    for piece, chosen in zip(pieces, windows(items, length, offset), strict=True):
-        np.testing.assert_array_equal(chosen, items[piece])
-
-
-def test_the_first_cut_comes_after_the_offset():
-    assert [p.tolist() for p in windows(np.arange(8), 3, 2)] == [
-        [0, 1, 2],
-        [2, 3, 4, 5],
-        [5, 6, 7],
-    ]
-
-
 @given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=4))
 def test_pad_shifts_by_one_and_fills_the_end(sequences):
     out = pad(sequences, 5)
@@ -93,13 +70,13 @@ def test_each_step_of_each_user_is_one_target_an_epoch(name):
     lists = [list(dict.fromkeys(items)) for items in lists]
     data, rng = from_lists(lists, 10), np.random.default_rng(0)
     model = TINY[name].clone(max_length=3, batch_size=2)
-    model._prepare(data, rng)
+    sequences = model._prepare(data, rng)
     expected = sorted(
         (a, b) for items in lists for a, b in zip(items[:-1], items[1:], strict=True)
     )
     for _ in range(3):
         steps = []
-        for inputs, targets in model._batches(data, rng):
+        for inputs, targets in model._batches(sequences, rng):
             assert inputs.shape == targets.shape and inputs.shape[1] == 3
             assert ((inputs > 0) == (targets > 0)).all()
             np.testing.assert_array_equal(  # inside a piece the target is read next
@@ -266,7 +243,8 @@ def test_the_loss_by_loops(name, n_negatives):
     model = TINY[name].clone(max_length=4, n_negatives=n_negatives, n_epochs=1)
     model.fit(data)
     rng = np.random.default_rng(1)
-    (batch,) = (model._tensors(b) for b in model._batches(data, rng))
+    batches = model._batches(model._prepare(data, rng), rng)
+    (batch,) = map(model._tensors, batches)
     states = model.network_(batch[0]).detach().numpy().astype(float)
     E = model.network_.items.weight.detach().numpy().astype(float)
     losses = []
@@ -296,7 +274,8 @@ def test_the_padding_item_is_never_learned_nor_recommended(name, n_negatives):
     assert weight.shape == (10, 16) and not weight[0].any() and weight[1:].any()
     lists = model.recommend(np.arange(20), 9, exclude=None).items
     assert (np.sort(lists, axis=1) == np.arange(9)).all(), "each item once, no other"
-    for batch in model._batches(data, np.random.default_rng(0)):
+    rng = np.random.default_rng(0)
+    for batch in model._batches(model._prepare(data, rng), rng):
         if n_negatives:
             assert batch[2].min() >= 1 and batch[2].max() == 9
 
@@ -320,7 +299,7 @@ def test_heads_must_divide_the_factors(name):
         with pytest.raises(ValueError, match="multiple of n_heads, got 10 and 4"):
             model.fit(from_lists([[0, 1]], 2))
     model = TINY[name].clone(n_epochs=1)
-    with pytest.raises(ValueError, match="needs the times"):
+    with pytest.raises(ValueError, match="carry no time"):
         model.fit(Interactions([0], [1], [1.0], None, [0], [0, 1]))
 
 

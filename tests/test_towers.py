@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.data import Interactions
+from recsys_tutor.datasets import make_world
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.splits import item_stratified
 from recsys_tutor.towers import (
@@ -22,7 +23,6 @@ from recsys_tutor.towers import (
     in_batch_softmax,
 )
 from recsys_tutor.training import seeded
-from recsys_tutor.worlds import make_world
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 N_USERS, N_ITEMS = 4, 6

@@ -10,22 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from recsys_tutor import training
 from recsys_tutor.base import FitDiverged, NotFittedError
 from recsys_tutor.callbacks import EarlyStopping
+from recsys_tutor.datasets import make_world, toy
 from recsys_tutor.neural import DotModel
-from recsys_tutor.training import (
-    NetworkModel,
-    check_device,
-    minibatches,
-    seeded,
-    train_epoch,
-)
-from recsys_tutor.worlds import make_world, toy
+from recsys_tutor.sampling import minibatches
+from recsys_tutor.training import NetworkModel, check_device, seeded, train_epoch
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 PACKAGE = Path(training.__file__).parent
@@ -126,20 +119,6 @@ def test_a_gpu_gives_the_same_level():
 
 
 # -- batches and epochs --------------------------------------------------------------
-
-
-@given(st.integers(0, 40), st.integers(1, 50), st.integers(0, 3))
-def test_minibatches_hold_every_row_once(n, size, seed):
-    parts = list(minibatches(n, size, np.random.default_rng(seed)))
-    assert sorted(np.concatenate([[], *parts]).tolist()) == list(range(n))
-    assert [len(part) for part in parts[:-1]] == [size] * (len(parts) - 1)
-    assert len(parts) == -(-n // size) and all(len(part) for part in parts)
-
-
-def test_minibatches_come_in_another_order_each_time():
-    rng = np.random.default_rng(0)
-    first, second = (np.concatenate(list(minibatches(50, 7, rng))) for _ in range(2))
-    assert (first != second).any() and (first != np.arange(50)).any()
 
 
 def test_an_epoch_by_hand():
@@ -283,7 +262,7 @@ print(torch.get_num_threads())
 
 def networks():
     found = []
-    for path in sorted(PACKAGE.glob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 bases = {ast.unparse(base) for base in node.bases}
@@ -306,7 +285,20 @@ def test_networks_are_short_and_know_no_data():
 
 
 def test_no_global_seed_is_set_in_the_package():
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for call in ("torch.manual_seed(", "torch.seed(", "random.seed(", "set_state("):
             assert call not in text, f"{path.name}: {call}"
+
+
+def test_a_fit_keeps_nothing_but_what_it_learned():
+    """What the batches are made of is gone after it: no private attribute is left."""
+    from recsys_tutor.autoencoders import MultVAE
+    from recsys_tutor.graph import LightGCN
+    from recsys_tutor.neural import NeuMF
+    from recsys_tutor.sequential import GRU4Rec, SASRec
+    from recsys_tutor.towers import DeepFM, TwoTower
+
+    for kind in (DotModel, NeuMF, DeepFM, TwoTower, GRU4Rec, SASRec, MultVAE, LightGCN):
+        model = kind(n_epochs=1).fit(toy().interactions)
+        assert not [name for name in vars(model) if name.startswith("_")], kind

@@ -19,6 +19,7 @@ from recsys_tutor import digests, splits, tuning
 from recsys_tutor.base import FitDiverged, Recommender
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Dataset, Interactions, Split
+from recsys_tutor.datasets import make_world
 from recsys_tutor.evaluate import evaluate
 from recsys_tutor.mf import ExplicitALS
 from recsys_tutor.neighbors import EASE, UserKNN
@@ -35,7 +36,6 @@ from recsys_tutor.tuning import (
     task_parts,
     tune_all,
 )
-from recsys_tutor.worlds import make_world
 
 BOOK = Path(__file__).parents[1] / "book" / "tuning.json"
 TASKS = ("ranking", "rating", "sequence")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recsys_tutor import datasets, splits, worlds
+from recsys_tutor import datasets, splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import Popularity
+from recsys_tutor.datasets import make_world, toy, worlds
 from recsys_tutor.evaluate import evaluate
-from recsys_tutor.worlds import make_world, toy
 
 # -- the toy -------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import numpy as np
 from fuzz import worlds
 from fuzz.core import Case, close, differ
 from fuzz.evaluation_lists import World, literal, ranking, ranking_odd
+from recsys_tutor import compare as comparison
 from recsys_tutor import evaluate as package
 from recsys_tutor import leaderboard, tuning
 from recsys_tutor.data import Interactions, Split
@@ -67,7 +68,7 @@ def rating(rng):
         "measure": lambda: leaderboard.measure(model, "rating", split)["metrics"][
             "rmse"
         ],
-        "compare_ratings": lambda: package.compare_ratings(
+        "compare_ratings": lambda: comparison.compare_ratings(
             {"m": model}, split, **options
         ),
     }
@@ -135,7 +136,7 @@ def compare(rng):
     text = f"compare({options}{', odd ' + name if name else ''}): {world.text}, {other}"
     if name in ("models", "splits"):
         text = f"{name}={value!r}: {text}"
-    call = lambda: package.compare(*arguments, **options)  # noqa: E731
+    call = lambda: comparison.compare(*arguments, **options)  # noqa: E731
     return Case(kind, text, call, check, refuse, words)
 
 
@@ -159,8 +160,8 @@ def other_ids(rng):
     calls = {
         "evaluate": lambda: package.evaluate(model, apart),
         "evaluate_ratings": lambda: package.evaluate_ratings(model, apart),
-        "compare": lambda: package.compare({"m": scores}, split, n_boot=10),
-        "compare_ratings": lambda: package.compare_ratings({"m": scores}, split),
+        "compare": lambda: comparison.compare({"m": scores}, split, n_boot=10),
+        "compare_ratings": lambda: comparison.compare_ratings({"m": scores}, split),
         "measure": lambda: leaderboard.measure(scores, "ranking", split),
         "quality": lambda: tuning.quality(model, "rating", apart),
     }

@@ -18,8 +18,8 @@ from recsys_tutor import leaderboard, tuning
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity
 from recsys_tutor.data import Dataset
+from recsys_tutor.datasets import make_world
 from recsys_tutor.neighbors import EASE
-from recsys_tutor.worlds import make_world
 
 MODELS = {
     "P": (Popularity(), ("sequence",)),

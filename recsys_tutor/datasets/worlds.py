@@ -184,7 +184,15 @@ def make_world(
         check_number(name, value, low=0)
     check_number("content", content, low=0, high=1)
     rng = np.random.default_rng(random_state)
+    topics = _draw_topics(rng, n_users, n_items, n_topics, skew)
+    factors = _draw_factors(rng, topics, n_factors, content)
+    truth = {**topics, **factors, "drift": drift * rng.normal(size=n_items)}
+    interactions = _draw_ratings(rng, truth, n_ratings, noise, stars)
+    return World(interactions=interactions, noise=noise, **truth)
 
+
+def _draw_topics(rng, n_users, n_items, n_topics, skew) -> dict[str, np.ndarray]:
+    """Which item has which topic, who picks what, and the content one can see."""
     topic_of_item = rng.permutation(np.arange(n_items) % n_topics)
     popularity = rng.permutation(np.arange(1, n_items + 1) ** -float(skew))
     own = topic_of_item == np.arange(n_topics)[:, None]  # (n_topics, n_items)
@@ -192,43 +200,45 @@ def make_world(
     phi /= phi.sum(axis=1, keepdims=True)
     theta = rng.dirichlet(np.full(n_topics, 0.3), size=n_users)
     features = own.T + 0.1 * rng.normal(size=(n_items, n_topics))
+    return {
+        "topic_of_item": topic_of_item,
+        "theta": theta,
+        "phi": phi,
+        "features": features,
+    }
 
+
+def _draw_factors(rng, topics, n_factors, content) -> dict[str, float | np.ndarray]:
+    """The global mean, the biases and the factors; items share those of their topic."""
+    topic_of_item = topics["topic_of_item"]
+    n_users, n_topics = topics["theta"].shape
+    n_items = len(topic_of_item)
     topic_factor = rng.normal(size=(n_topics, n_factors))
     Q = np.sqrt(content) * topic_factor[topic_of_item]
     Q += np.sqrt(1 - content) * rng.normal(size=(n_items, n_factors))
     P = rng.normal(size=(n_users, n_factors)) / np.sqrt(n_factors)
     b_u = 0.4 * rng.normal(size=n_users)
     b_i = 0.5 * rng.normal(size=n_items)
-    item_drift = drift * rng.normal(size=n_items)
+    return {"mu": 3.5, "b_u": b_u, "b_i": b_i, "P": P, "Q": Q}
 
-    user, item = _draw_pairs(rng, theta @ phi, n_ratings)
+
+def _draw_ratings(rng, truth, n_ratings, noise, stars) -> Interactions:
+    """Who rates what, when and how much, given the truth."""
+    P, Q = truth["P"], truth["Q"]
+    user, item = _draw_pairs(rng, truth["theta"] @ truth["phi"], n_ratings)
     t = rng.random(len(user))
-    mu = 3.5
-    rating = mu + b_u[user] + b_i[item] + (t - 0.5) * item_drift[item]
+    rating = truth["mu"] + truth["b_u"][user] + truth["b_i"][item]
+    rating += (t - 0.5) * truth["drift"][item]
     rating += np.sum(P[user] * Q[item], axis=1) + noise * rng.normal(size=len(user))
     if stars:
         rating = np.clip(np.round(rating), 1, 5)
-    interactions = Interactions(
+    return Interactions(
         user=user,
         item=item,
         value=rating,
         time=(t * 10**6).astype(np.int64),
-        user_ids=np.arange(n_users),
-        item_ids=np.arange(n_items),
-    )
-    return World(
-        interactions=interactions,
-        features=features,
-        mu=mu,
-        b_u=b_u,
-        b_i=b_i,
-        P=P,
-        Q=Q,
-        drift=item_drift,
-        topic_of_item=topic_of_item,
-        theta=theta,
-        phi=phi,
-        noise=noise,
+        user_ids=np.arange(len(P)),
+        item_ids=np.arange(len(Q)),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recsys_tutor.text_file import read_text
+from recsys_tutor.datasets.text_file import read_text
 
 __all__ = []
 

@@ -1,7 +1,8 @@
 """The reader's own ratings: a delimited text file becomes a Dataset.
 
 What stands here says which columns are meant and how lines become ratings;
-:mod:`recsys_tutor.text_table` finds the cells, :mod:`recsys_tutor.cells` reads them.
+:mod:`recsys_tutor.datasets.text_table` finds the cells,
+:mod:`recsys_tutor.datasets.cells` reads them.
 
 Chapter: 01 The recommendation problem.
 """
@@ -18,11 +19,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from recsys_tutor import cells
 from recsys_tutor.checks import check_path
 from recsys_tutor.columns import canonical_ids, check_names, check_rows
 from recsys_tutor.data import Dataset, Interactions
-from recsys_tutor.text_table import TextTable, matrix_hint, read_table, shorten
+from recsys_tutor.datasets import cells
+from recsys_tutor.datasets.text_table import TextTable, matrix_hint, read_table, shorten
 
 __all__ = ["load_ratings_csv"]
 
@@ -144,48 +145,55 @@ def load_ratings_csv(
 
     Cost O(n) for n lines, a few seconds per million. Chapter 01.
     """
-    path = check_path(path)
-    check_names(
-        {"user": user, "item": item, "value": value, "time": time}, ("user", "item")
-    )
+    columns = {"user": user, "item": item, "value": value, "time": time}
+    check_names(columns, ("user", "item"))
     _check_options(duplicates, decimal, time_unit, names, missing_ids)
     missing = _missing_values(missing, value)
-    catalogues = {
-        "user": cells.given_ids("user_ids", user_ids),
-        "item": cells.given_ids("item_ids", item_ids),
-    }
-    wanted = [name for name in (user, item, value) if name is not None]
+    full = {"user_ids": user_ids, "item_ids": item_ids}
+    texts = {name: cells.given_ids(name, ids) for name, ids in full.items()}
     reading = {"encoding": encoding, "quotes": quotes}
-    table = read_table(
-        path, sep=sep, names=names, member=member, wanted=wanted, **reading
-    )
-    if time == "timestamp" and time not in table.frame.columns:
-        time = None
-    _check_columns(table, wanted + ([] if time is None else [time]), names)
+    table = _read_lines(path, columns, sep=sep, names=names, member=member, **reading)
     notes = [table.note, _drop_missing(table, value, missing, decimal)]
-    ratings = pd.DataFrame(index=table.frame.index)
-    for name, column in (("user", user), ("item", item)):
-        ids = cells.ids(table.frame[column], table, missing_ids, catalogues[name])
-        ratings[name] = pd.Series(ids, index=ratings.index, dtype=ids.dtype)
-    ratings["value"] = 1.0
-    if value is not None:
-        ratings["value"] = cells.values(table.frame[value], table, decimal)
-    if time is not None:
-        seconds = cells.times(table.frame[time], table, time_unit, decimal or ".")
-        ratings["time"] = seconds
+    ratings = _read_columns(table, columns, texts, missing_ids, decimal, time_unit)
     if duplicates == "raise":
         _refuse_duplicates(ratings, table)
-    interactions = Interactions.from_frame(
-        ratings, duplicates=duplicates, user_ids=user_ids, item_ids=item_ids
-    )
-    described = pd.DataFrame({"item": interactions.item_ids})
-    if items is not None:
-        described, *more = _describe(described, items, item, missing_ids, reading)
-        notes += more
-    for note in filter(None, notes):
+    interactions = Interactions.from_frame(ratings, duplicates=duplicates, **full)
+    known = pd.DataFrame({"item": interactions.item_ids})
+    described, *more = _describe(known, items, item, missing_ids, reading)
+    for note in filter(None, [*notes, *more]):
         warnings.warn(note, stacklevel=2)
     users = pd.DataFrame({"user": interactions.user_ids})
     return Dataset(interactions, described, users)
+
+
+def _read_lines(path, columns, *, names, **options) -> TextTable:
+    """The cells of the file; ``columns`` without a time where the file has none."""
+    given = [columns[name] for name in ("user", "item", "value")]
+    wanted = [name for name in given if name is not None]
+    table = read_table(check_path(path), names=names, wanted=wanted, **options)
+    if columns["time"] == "timestamp" and "timestamp" not in table.frame.columns:
+        columns["time"] = None
+    timed = [] if columns["time"] is None else [columns["time"]]
+    _check_columns(table, wanted + timed, names)
+    return table
+
+
+def _read_columns(
+    table, columns, catalogues, missing_ids, decimal, unit
+) -> pd.DataFrame:
+    """What the cells mean: user, item, value and, if any, time."""
+    ratings = pd.DataFrame(index=table.frame.index)
+    for name in ("user", "item"):
+        column = table.frame[columns[name]]
+        ids = cells.ids(column, table, missing_ids, catalogues[f"{name}_ids"])
+        ratings[name] = pd.Series(ids, index=ratings.index, dtype=ids.dtype)
+    ratings["value"] = 1.0
+    if columns["value"] is not None:
+        ratings["value"] = cells.values(table.frame[columns["value"]], table, decimal)
+    if columns["time"] is not None:
+        column = table.frame[columns["time"]]
+        ratings["time"] = cells.times(column, table, unit, decimal or ".")
+    return ratings
 
 
 def _check_options(duplicates, decimal, time_unit, names, missing_ids) -> None:
@@ -288,6 +296,8 @@ def _refuse_duplicates(ratings: pd.DataFrame, table: TextTable) -> None:
 def _describe(known, items, item, missing_ids, reading) -> tuple:
     """The ids in index order beside their rows of ``items``, and notes in words."""
     note = ""
+    if items is None:
+        return known, note
     if isinstance(items, pd.DataFrame):
         source, frame = "items", items
         key = _item_column(source, list(frame.columns), item)

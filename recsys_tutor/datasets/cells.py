@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_tutor.columns import as_ids
-from recsys_tutor.text_table import TextTable
+from recsys_tutor.datasets.text_table import TextTable
 
 __all__ = []
 
