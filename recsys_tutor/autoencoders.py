@@ -59,8 +59,8 @@ class MultVAE(NetworkModel):
 
     Rule: ``s(u, .) =`` the decoder's logits at the encoder's mean for the user's items.
     Objective: ``-sum_i x_ui log softmax_i(logits) + beta · KL(q(z | x_u) || N(0, I))``
-    averaged over users (chapter 15, eq-vae-elbo); ``beta`` rises linearly to ``beta``
-    over the first ``anneal`` epochs.
+    averaged over users (chapter 15, eq-vae-likelihood and eq-vae-elbo); ``beta`` rises
+    linearly to ``beta`` over the first ``anneal`` epochs.
 
     Notes
     -----

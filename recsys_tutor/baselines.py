@@ -109,7 +109,7 @@ def bias_objective(rating, prediction, b_u, b_i, reg_u, reg_i) -> float:
 class BiasModel(Recommender):
     """Rating = global mean + user bias + item bias.
 
-    Rule: ``r_hat[u, i] = mu + b_u[u] + b_i[i]``.
+    Rule: ``r_hat[u, i] = mu + b_u[u] + b_i[i]`` (chapter 03, eq-bias-rule).
 
     Objective: ``sum over ratings (r - r_hat)² + reg_u · |b_u|² + reg_i · |b_i|²``, with
     ``mu`` fixed at the mean training rating. It falls with every half step: first all

@@ -182,7 +182,7 @@ class BayesianFM(Recommender):
     Cost O(n_epochs · f · (n_blocks · n_ratings + nnz of the blocks)); memory 4 (1 + f)
     (n_users + n_items + n_days) bytes per draw. Sources: Salakhutdinov and Mnih (2008);
     Rendle (2012); Freudenthaler, Schmidt-Thieme and Rendle (2011); Rendle (2013) for
-    the blocks. Chapter 10.
+    the blocks. Chapter 10, eq-bayes-fm.
     """
 
     n_factors: int = param(16, "Length of the vectors.", low=1)

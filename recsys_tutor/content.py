@@ -156,10 +156,10 @@ class ContentRidge(Recommender):
 
     Rule: ``r_hat[u, i] = mu + b_u + b_i + w_u · x_i``, the first three from a
     :class:`~recsys_tutor.baselines.BiasModel`. Objective of user ``u``:
-    ``sum over I_u of (e_ui - w_u · x_i)² + reg · |w_u|²`` with its residuals ``e_ui``.
-    Solved in the dual (chapter 05, eq-content-dual): with ``S = F F.T`` and ``F_u`` the
-    rated rows, ``w_u = F_u.T a_u`` and ``(S_uu + reg · I) a_u = e_u``: a system of size
-    ``|I_u|``, however many features there are.
+    ``sum over I_u of (e_ui - w_u · x_i)² + reg · |w_u|²`` with its residuals ``e_ui``
+    (eq-content-ridge). Solved in the dual (chapter 05, eq-content-dual): with ``S
+    = F F.T`` and ``F_u`` the rated rows, ``w_u = F_u.T a_u`` and ``(S_uu + reg · I) a_u
+    = e_u``: a system of size ``|I_u|``, however many features there are.
 
     Attributes
     ----------

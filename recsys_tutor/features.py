@@ -36,7 +36,7 @@ RICH_FIELDS = (
 
 
 def genre_matrix(items: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Which item has which genre, as a 0/1 matrix.
+    """Which item has which genre, as a 0/1 matrix (chapter 05).
 
     Parameters
     ----------
@@ -54,8 +54,6 @@ def genre_matrix(items: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
     ------
     ValueError
         There is no column ``genres``, or a cell of it is text or missing.
-
-    Chapter 05.
     """
     if "genres" not in items.columns:
         raise ValueError(

@@ -47,6 +47,8 @@ class Block(NamedTuple):
     group : (n_features,) int64
         Features of a group share their prior.
 
+    Notes
+    -----
     The full design has ``n_ratings`` rows; a block stores each distinct row once, so a
     user's set of 200 items is walked once per sweep and not once per rating.
     """

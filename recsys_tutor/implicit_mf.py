@@ -49,7 +49,8 @@ def weighted_als_half_step(
     ``p_u = (Q_u.T C_u Q_u + unobserved · Q.T Q + reg_u · I)⁻¹ Q_u.T C_u 1`` with the
     confidences ``C_u = diag(x_u)`` of the stored entries, and
     ``reg_u = reg · (|I_u| + unobserved · n_items)``. The Gram matrix ``Q.T Q`` stands
-    in for the sum over all items and is computed once (chapter 09, eq-ials-step).
+    in for the sum over all items and is computed once (chapter 09, eq-ials-step
+    with eq-ials-reg).
 
     Parameters
     ----------
@@ -226,7 +227,10 @@ def _triple_losses(b, P, Q, user, positive, negative):
 
 @overflow_to_inf
 def bpr_objective(user, positive, negative, b, P, Q, reg) -> float:
-    """Sum over triples of the loss in :func:`bpr_epoch`, penalties included."""
+    """Sum over triples of the loss in :func:`bpr_epoch`, penalties included.
+
+    Chapter 09, eq-bpr-objective.
+    """
     losses = _triple_losses(b, P, Q, user, positive, negative)
     size_i = b**2 + np.einsum("if,if->i", Q, Q)
     size = np.bincount(user, minlength=len(P)) @ np.einsum("uf,uf->u", P, P)

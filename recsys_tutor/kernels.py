@@ -34,7 +34,7 @@ __all__ = [
     "unit_scale",
 ]
 
-# Sums may be taken in another order, so that several products are added at once.
+#: Sums may be taken in another order, so that several products are added at once.
 SUMS_IN_ANY_ORDER = {"reassoc", "contract"}
 EPS = np.finfo(np.float64).eps
 
@@ -210,6 +210,7 @@ def parallel(loop=None, *, at_least: int = 0):
     return run
 
 
+#: :func:`parallel` for loops over the entries of a large matrix.
 parallel_if_long = parallel(at_least=LONG)
 
 

@@ -133,8 +133,8 @@ def ndcg(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Normalised discounted cumulative gain with binary gains and log2 discounts.
 
     ``DCG = sum over hits of 1 / log2(place + 1)``, divided by the DCG of the ideal
-    list, which starts with ``min(k, n_relevant)`` hits. For grades see
-    :func:`graded_ndcg`.
+    list, which starts with ``min(k, n_relevant)`` hits (chapter 02,
+    eq-evaluation-ndcg). For grades see :func:`graded_ndcg`.
     """
     hits, n_relevant = _check_counted(hits, n_relevant)
     discount = _discount(hits.shape[1])
@@ -218,7 +218,8 @@ def auc(
 
     Notes
     -----
-    Equals the Mann-Whitney statistic. Cost O(B · n_items · log n_items): one sort.
+    Equals the Mann-Whitney statistic (chapter 02, eq-evaluation-auc). Cost
+    O(B · n_items · log n_items): one sort.
     """
     scores = check_numbers("scores", scores, finite=False)
     if scores.ndim != 2 or np.isnan(scores).any():

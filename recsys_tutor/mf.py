@@ -316,7 +316,7 @@ def svdpp_epoch(
         y_j += learning_rate * (|I_u|^-½ sum of e q_i - |I_u| reg_y y_j)
 
     so an epoch costs O(n_ratings · f), not ``O(sum of |I_u|² · f)`` (chapter 08,
-    eq-mf-svdpp).
+    eq-mf-svdpp and eq-svdpp-visit).
 
     Parameters
     ----------
@@ -419,7 +419,7 @@ class SVDpp(BiasedMF):
     Notes
     -----
     Cost O(n_epochs · n_ratings · n_factors). Source: Koren (2008), equation 15.
-    Chapter 08.
+    Chapter 08, eq-svdpp-objective.
     """
 
     n_epochs: int = 70

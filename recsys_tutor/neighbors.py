@@ -161,7 +161,7 @@ def ease_weights(X: csr_array, reg: float, count_weight: float = 0.0) -> np.ndar
     """Item-to-item weights learned by ridge regression with a zero diagonal.
 
     Minimises ``|X - X B|² + sum_j d_j |B[j]|²`` subject to ``B[i, i] = 0``, where row
-    ``j`` pays ``d_j = reg + count_weight · count of j``. With
+    ``j`` pays ``d_j = reg + count_weight · count of j`` (eq-ease-objective). With
     ``H = (X.T X + diag(d))⁻¹`` the answer is ``B[j, i] = -H[j, i] / H[i, i]``
     (chapter 04, eq-ease-solution).
 

@@ -30,7 +30,10 @@ __all__ = [
 
 
 def mlp(sizes, dropout: float = 0.0) -> nn.Sequential:
-    """Linear layers ``sizes[0] -> sizes[1] -> ...``, each followed by a ReLU."""
+    """Linear layers ``sizes[0] -> sizes[1] -> ...``, each followed by a ReLU.
+
+    Chapter 12, eq-mlp.
+    """
     layers = []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
         layers += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
@@ -67,7 +70,7 @@ class DotModel(NetworkModel):
     Notes
     -----
     Cost O(n_epochs · (n_ratings f + n_batches · (n_users + n_items) f)): Adam moves
-    every row of a table at every step. Chapter 12.
+    every row of a table at every step. Chapter 12, eq-dot-rule.
     """
 
     n_factors: int = param(32, "Length of the vectors.", low=1)
@@ -129,8 +132,9 @@ class PairClassifier(NetworkModel):
     """Base of networks that say yes or no to a pair (user, item): scores are logits.
 
     Objective: the binary cross-entropy of the training pairs (1) and of ``n_negatives``
-    items for each that the user lacks (0), drawn anew each epoch. A subclass writes
-    ``_network``, whose ``forward(user, item)`` takes index tensors.
+    items for each that the user lacks (0), drawn anew each epoch (chapter 12,
+    eq-neumf-bce). A subclass writes ``_network``, whose ``forward(user, item)`` takes
+    index tensors.
     """
 
     n_factors: int = param(32, "Length of the embeddings that are multiplied.", low=1)
@@ -165,7 +169,7 @@ class NeuMFNetwork(nn.Module):
 
     ``h · [p_u * q_i ; mlp([p'_u ; q'_i])]`` for index tensors (B,), (B,): logits (B,).
     The branches have embeddings of their own. Without ``hidden`` layers only the first
-    branch is left.
+    branch is left. Chapter 12, eq-neumf-rule.
     """
 
     def __init__(self, n_users, n_items, n_factors, hidden, dropout, init_scale=0.01):

@@ -161,8 +161,8 @@ def free_energy(
 ) -> float:
     """``-1/beta · sum over entries of x_ui ln sum_z (theta_uz phi_zi)^beta``.
 
-    What :func:`em_step` lowers; at ``beta`` 1 minus the log-likelihood. Cost
-    O(nnz · n_topics).
+    What :func:`em_step` lowers; at ``beta`` 1 minus the log-likelihood (chapter
+    11, eq-plsa-tempered). Cost O(nnz · n_topics).
     """
     _check_topics(X, phi)
     theta, phi_t = _tempered(theta, beta), _tempered(_by_item(phi), beta)
@@ -261,8 +261,9 @@ def gaussian_em_step(
         m_iz = sum over the item's values of q_n(z) v_n / (shrink + sum of q_n(z))
         variance = (sum of q_n(z) (v_n - m_iz)² + shrink sum of m_iz²) / n
 
-    (chapter 11, eq-plsa-gaussian). Never lowers the log-likelihood plus ``smoothing ·
-    sum of ln theta_uz - shrink / (2 variance) · sum of m_iz²``.
+    (chapter 11, eq-plsa-gaussian and eq-plsa-gaussian-m). Never lowers the
+    log-likelihood plus ``smoothing · sum of ln theta_uz - shrink / (2 variance) · sum
+    of m_iz²``.
 
     Parameters
     ----------

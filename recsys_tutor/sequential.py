@@ -41,7 +41,10 @@ def pad(sequences, length: int) -> np.ndarray:
 
 
 class GRUNetwork(nn.Module):
-    """Hidden states of a gated recurrent unit as vectors to compare items with."""
+    """Hidden states of a gated recurrent unit as vectors to compare items with.
+
+    Chapter 14, eq-gru.
+    """
 
     def __init__(self, n_items, n_factors, dropout):
         super().__init__()
@@ -211,7 +214,8 @@ class GRU4Rec(SequenceModel):
     Notes
     -----
     Cost of an epoch O(n_ratings · f · (f + n_items)). Sources: Hidasi et al. (2016);
-    the loss over all items from Hidasi and Karatzoglou (2018). Chapter 14.
+    the loss over all items from Hidasi and Karatzoglou (2018). Chapter 14,
+    eq-sequence-loss.
     """
 
     learning_rate: float = 0.005
@@ -226,7 +230,7 @@ class SASRec(SequenceModel):
     Notes
     -----
     Cost of an epoch O(n_ratings · f · (f + max_length + n_items)). Source: Kang and
-    McAuley (2018), who use ``n_negatives=1``. Chapter 14.
+    McAuley (2018), who use ``n_negatives=1``. Chapter 14, eq-sequence-loss.
     """
 
     n_blocks: int = param(2, "Attention and perceptron, one after the other.", low=1)

@@ -89,7 +89,8 @@ class DeepFMNetwork(nn.Module):
     """Weights, pairs of fields and a perceptron over the same embeddings: logits (B,).
 
     The pairs ``sum over a < b of v_a · v_b`` are ``½ (|sum v|² - sum |v|²)`` (chapter
-    13, eq-fm-identity). Without ``hidden`` layers: a factorization machine.
+    13, eq-fm-identity). Without ``hidden`` layers: a factorization machine
+    (eq-fm-rule); with them: eq-deepfm.
     """
 
     def __init__(self, user_fields, item_fields, n_factors, hidden, dropout):
@@ -224,7 +225,8 @@ class TwoTower(NetworkModel):
     Notes
     -----
     Cost of an epoch O(n_ratings · (batch_size f + towers)). Sources: Covington, Adams
-    and Sargin (2016); Yi et al. (2019) for the correction. Chapter 13.
+    and Sargin (2016); Yi et al. (2019) for the correction. Chapter 13,
+    eq-towers-score.
     """
 
     user_features: Sequence[csr_array] | None = param(None, FIELDS)

@@ -45,9 +45,10 @@ class Transitions(Recommender):
 
     Rule: ``s(u, j) = sum over items i of u of recency^age(i) · T_ij`` with ``T_ij =
     (C_ij + backward · C_ji) / (n_i · n_j^damping)``, ``C`` the
-    :func:`transition_counts` and ``n`` the counts of the items (at least 1). No
-    training but counting. ``window=1, recency=0, backward=0, damping=0`` is the
-    first-order Markov chain: the share of ``i``'s transitions that went to ``j``.
+    :func:`transition_counts` and ``n`` the counts of the items (at least 1): chapter
+    14, eq-transition-score. No training but counting. ``window=1,
+    recency=0, backward=0, damping=0`` is the first-order Markov chain: the share of
+    ``i``'s transitions that went to ``j``.
 
     Attributes
     ----------

@@ -178,7 +178,7 @@ def expected_best(scores: Sequence[float]) -> np.ndarray:
 
     Notes
     -----
-    Source: Dodge et al. (2019), eq. 7. Chapter 17.
+    Source: Dodge et al. (2019), eq. 7. Chapter 17, eq-tune-expected.
     """
     values = np.sort(np.asarray(scores, dtype=float))
     if values.size == 0 or not np.isfinite(values[-1]):

@@ -38,6 +38,7 @@ def rows(n=4, seed=0):
 
 
 def test_the_divergence_is_torch_s():
+    """Checks eq-vae-kl."""
     with seeded(0):
         mean, log_variance = torch.randn(2, 7, 3, dtype=torch.float64)
     q = Normal(mean, (0.5 * log_variance).exp())
@@ -113,7 +114,10 @@ def loss_of(model, made, x, beta):
 
 
 def test_the_likelihood_is_the_multinomial_s_up_to_a_constant():
-    """``ln p(x)`` of n draws has ``ln n!`` more for 0/1 rows, whatever the logits."""
+    """``ln p(x)`` of n draws has ``ln n!`` more for 0/1 rows, whatever the logits.
+
+    Checks eq-vae-likelihood, eq-vae-elbo.
+    """
     x = rows()
     for seed in (0, 1, 2):
         made = network(seed=seed)
@@ -128,6 +132,7 @@ def test_the_likelihood_is_the_multinomial_s_up_to_a_constant():
 
 
 def test_beta_weighs_the_divergence():
+    """Checks eq-vae-elbo."""
     made, x = network(), rows()
     _, mean, log_variance = made(x)
     kl = kl_divergence(

@@ -93,6 +93,7 @@ def test_popularity_counts_rows_not_stars(data):
 
 
 def test_half_step_by_hand():
+    """Checks eq-bias-step."""
     residual, index = np.array([1.0, 3.0, -2.0]), np.array([0, 0, 2])
     got = bias_half_step(residual, index, 4, 2.0)
     assert got.tolist() == [4 / (2 + 2), 0, -2 / (2 + 1), 0]
@@ -105,6 +106,7 @@ def test_half_step_by_hand():
     st.sampled_from([0.25, 1.0, 7.0]),
 )
 def test_half_step_is_the_numerical_minimiser(rows, reg):
+    """Checks eq-bias-step."""
     residual, index = np.array(rows, dtype=float).T
     index = index.astype(int)
 
@@ -118,6 +120,7 @@ def test_half_step_is_the_numerical_minimiser(rows, reg):
 
 
 def test_objective_by_hand():
+    """Checks eq-bias-objective."""
     value = bias_objective(
         np.array([4.0, 2.0]), np.array([3.0, 2.5]), np.array([1.0, -2.0]),
         np.array([3.0]), 0.5, 2.0,
@@ -134,6 +137,7 @@ def test_objective_by_hand():
     st.sampled_from([(1.0, 1.0), (5.0, 2.0), (0.5, 3.0)]),
 )
 def test_bias_model_is_ridge_least_squares(data, reg):
+    """Checks eq-bias-rule."""
     assume(len(data))
     model = BiasModel(reg_u=reg[0], reg_i=reg[1], n_epochs=600).fit(data)
     b_u, b_i = oracles.ridge_biases(

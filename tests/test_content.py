@@ -105,6 +105,7 @@ def test_an_explanation_is_the_score_taken_apart():
     st.integers(0, 100),
 )
 def test_content_based_is_the_loops(data, weighting, seed):
+    """Checks eq-content-profile."""
     if not len(data):
         return
     F = np.random.default_rng(seed).normal(size=(data.n_items, 3)).round(3)
@@ -161,7 +162,7 @@ def test_other_users_do_not_matter():
 @pytest.mark.parametrize("reg", [0.05, 1.0, 30.0])
 @pytest.mark.parametrize("n_terms", [3, 40])
 def test_the_dual_is_scikit_learn_s_primal_ridge(reg, n_terms):
-    """Fewer features than ratings, and more."""
+    """Fewer features than ratings, and more (eq-content-ridge, eq-content-dual)."""
     data = make_world(n_users=25, n_items=30, n_ratings=300).interactions
     data = data.subset(data.user != 7)
     F = np.random.default_rng(1).normal(size=(30, n_terms))

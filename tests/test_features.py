@@ -136,7 +136,10 @@ count_tables = st.tuples(st.integers(1, 7), st.integers(1, 6)).flatmap(
 
 @given(count_tables)
 def test_tfidf_is_scikit_learn_s_and_the_loop(rows):
-    """Empty rows and terms that no item has are among the examples."""
+    """Empty rows and terms that no item has are among the examples.
+
+    Checks eq-content-tfidf.
+    """
     counts = csr_array(np.array(rows, dtype=float))
     before = counts.copy()
     got = tfidf(counts)

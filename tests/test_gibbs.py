@@ -111,7 +111,10 @@ def assert_states_equal(a, b, **tolerance):
 
 
 def test_block_values_add_up_to_the_rule():
-    """Two rows: what each adds and their dot product; within a row, all pairs."""
+    """Two rows: what each adds and their dot product; within a row, all pairs.
+
+    Checks eq-bayes-fm.
+    """
     blocks = tiny()
     theta = start(blocks).theta
     values = [block_values(block.X, t) for block, t in zip(blocks, theta, strict=True)]
@@ -133,6 +136,7 @@ def test_block_values_add_up_to_the_rule():
 @pytest.mark.parametrize("gaussian", [True, False])
 @pytest.mark.parametrize("n_blocks", [1, 2, 3])
 def test_a_sweep_is_the_dense_sweep_a_parameter_at_a_time(n_blocks, gaussian):
+    """Checks eq-bayes-block."""
     blocks = tiny()[:n_blocks]
     state = start(blocks, gaussian=gaussian)
     X, columns = dense(blocks)
@@ -205,7 +209,10 @@ def of_block(blocks, state, b, kernel, row=1, z=None):
 @pytest.mark.parametrize("row", [0, 1, 2])
 @pytest.mark.parametrize("b", [0, 1, 2])
 def test_weights_and_factors_follow_the_grid(b, row):
-    """Feature after feature: z = 0 gives a conditional's mean, z = 1 its deviation."""
+    """Feature after feature: z = 0 gives a conditional's mean, z = 1 its deviation.
+
+    Checks eq-bayes-conditional.
+    """
     blocks, state = tiny(), start(tiny())
     X, columns = dense(blocks)
     r = rule(blocks, state) + state.e
@@ -269,7 +276,10 @@ def test_noise_precision_and_w0_follow_the_grid():
 
 
 def test_priors_follow_the_grid():
-    """lambda with mu summed out over a grid, then mu given lambda, group by group."""
+    """lambda with mu summed out over a grid, then mu given lambda, group by group.
+
+    Checks eq-bayes-hyper.
+    """
     theta = np.array([[0.4, -1.0, 2.2, 0.3, 0.1], [1.5, 1.1, 0.2, -0.9, -0.7]])
     group = np.array([0, 1, 0, 0, 1])
     answer = np.array([[1.3, 0.6], [2.0, 0.9]])
@@ -307,7 +317,10 @@ def test_priors_follow_the_grid():
 
 
 def test_latent_values_are_scipy_s_truncated_normals():
-    """For the same uniform number, scipy's quantile; also five deviations away."""
+    """For the same uniform number, scipy's quantile; also five deviations away.
+
+    Checks eq-bayes-latent.
+    """
     u = np.random.default_rng(0).random(400)
     level = np.arange(400) % 4
     y_hat = np.linspace(-4, 4, 400)

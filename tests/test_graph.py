@@ -37,7 +37,10 @@ def films():
 
 
 def test_the_adjacency_edge_by_edge():
-    """User 2 and item 3 have no edge; values of ratings do not count."""
+    """User 2 and item 3 have no edge; values of ratings do not count.
+
+    Checks eq-gcn-adjacency.
+    """
     pairs = [(0, 0), (0, 1), (0, 2), (1, 0)]
     data = interactions(pairs, 3, 4)
     data = Interactions(
@@ -69,7 +72,10 @@ def test_eigenvalues_lie_within_one_and_the_first_vector_is_the_root_of_degrees(
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2, 3])
 def test_propagation_by_walks_from_node_to_node(films, n_layers):
-    """A layer sums, over each node's neighbours, their vectors by 1 / sqrt(d d')."""
+    """A layer sums, over each node's neighbours, their vectors by 1 / sqrt(d d').
+
+    Checks eq-gcn-layer.
+    """
     E = np.random.default_rng(0).normal(size=(films.n_users + films.n_items, 3))
     neighbours = [[] for _ in E]
     for u, i in zip(films.user.tolist(), films.item.tolist()):
@@ -118,7 +124,7 @@ def test_the_gradient_of_a_walk_is_that_of_a_dense_product(films):
 
 
 def test_the_objective_by_hand(films):
-    """Triple by triple, with scores from the dense matrix power."""
+    """Triple by triple, with scores from the dense matrix power (eq-gcn-objective)."""
     model = LightGCN(reg=0.3, n_layers=2)
     with seeded(0):
         network = LightGCNNetwork(films.n_users, films.n_items, 3, 2, init_scale=0.7)

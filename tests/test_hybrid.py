@@ -124,6 +124,7 @@ def test_ranks_are_those_of_scipy_and_the_loop(rows):
 
 @pytest.mark.parametrize("normalize", ["zscore", "minmax"])
 def test_weighted_is_the_sum(data, normalize):
+    """Checks eq-hybrid-weighted."""
     parts = parts_of(3)
     weights = (0.5, 2.0, 1.25)
     model = Weighted(models=parts, weights=weights, normalize=normalize).fit(data)
@@ -190,6 +191,7 @@ def test_all_weight_on_one_part_gives_its_lists(data, make, on):
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("constant", [0.0, 1.0, 60.0])
 def test_rank_fusion_is_the_loop(data, constant, ties):
+    """Checks eq-hybrid-rrf."""
     parts = parts_of(3, ties=ties)
     for weights in (None, (0.5, 2.0, 0.0)):
         model = RankFusion(models=parts, weights=weights, constant=constant).fit(data)
@@ -287,7 +289,10 @@ def test_cascade_of_one_candidate_is_the_first_model_and_of_all_the_second(data)
 @pytest.mark.parametrize("weight", [0.3, 4.0])
 @pytest.mark.parametrize("reg, count_weight", [(2.0, 0.0), (0.6, 1.5)])
 def test_augmented_ease_is_ease_on_the_stacked_matrix(weight, reg, count_weight):
-    """Every feature is one more user; the penalty counts the real users only."""
+    """Every feature is one more user; the penalty counts the real users only.
+
+    Checks eq-hybrid-augmented.
+    """
     rng = np.random.default_rng(3)
     X = (rng.random((14, 8)) < 0.4).astype(float)
     F = rng.normal(size=(8, 5))

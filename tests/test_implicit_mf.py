@@ -51,6 +51,7 @@ def factors(seed=1, n_users=7, n_items=5, n_factors=3):
 @pytest.mark.parametrize("confidence", [False, True])
 @pytest.mark.parametrize("unobserved", [0.01, 0.3, 2.0])
 def test_a_half_step_is_dense_weighted_least_squares(confidence, unobserved):
+    """Checks eq-ials-step, eq-ials-reg."""
     X, Q = entries(confidence=confidence), factors()[2]
     P = weighted_als_half_step(X, Q, unobserved, REG)
     expected = oracles.implicit_rows(X.toarray(), Q, unobserved, REG)
@@ -66,6 +67,7 @@ def test_a_half_step_refuses_the_other_side_s_factors():
 
 @pytest.mark.parametrize("confidence", [False, True])
 def test_the_objective_is_the_sum_over_all_cells(confidence):
+    """Checks eq-ials-objective."""
     X, (_, P, Q) = entries(confidence=confidence), factors()
     for unobserved, reg in ((0.3, 0.0), (0.3, REG), (2.0, 1.5)):
         expected = oracles.implicit_objective(X.toarray(), P, Q, unobserved, reg)
@@ -191,6 +193,7 @@ def triples():
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_bpr_epoch_equals_the_literal_loop(compiled):
+    """Checks eq-bpr-step."""
     rows, ours = triples(), factors()
     plain = [array.tolist() for array in ours]
     run = bpr_epoch if compiled else bpr_epoch.py_func
@@ -202,7 +205,10 @@ def test_bpr_epoch_equals_the_literal_loop(compiled):
 
 
 def test_bpr_epoch_is_torch_s_sgd_on_the_stated_objective():
-    """Batches of one; the loss is written anew, its derivative is torch's."""
+    """Batches of one; the loss is written anew, its derivative is torch's.
+
+    Checks eq-bpr-step, eq-bpr-objective.
+    """
     rows, ours = triples(), factors()
     b, P, Q = (torch.tensor(array, requires_grad=True) for array in factors())
     optimizer = torch.optim.SGD([b, P, Q], lr=RATE)

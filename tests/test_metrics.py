@@ -45,7 +45,7 @@ def all_metrics(hits, n_relevant):
 
 
 def test_by_hand():
-    """Three relevant items; hits in places 1 and 3 of 4."""
+    """Three relevant items; hits in places 1 and 3 of 4 (eq-evaluation-ndcg)."""
     hits, n = np.array([[1, 0, 1, 0]], dtype=bool), np.array([3])
     got = {name: value.tolist() for name, value in all_metrics(hits, n).items()}
     best = 1 + 1 / math.log2(3) + 1 / 2
@@ -94,6 +94,7 @@ def test_hit_matrix_padding_and_stored_zeros():
 
 @given(strategies.rankings(distinct=True, max_items=15))
 def test_ranking_metrics_are_trec_eval_s(case):
+    """Checks eq-evaluation-ndcg."""
     users = [b for b in range(len(case.scores)) if case.relevant[b].any()]
     users = [b for b in users if not case.excluded[b].all()]
     assume(users)
@@ -238,6 +239,7 @@ def test_users_do_not_see_each_other(case, shuffler):
 @settings(max_examples=40)
 @given(data=st.data())
 def test_auc_is_scikit_learn_s_and_mann_whitney_s(data, distinct):
+    """Checks eq-evaluation-auc."""
     case = data.draw(strategies.rankings(distinct=distinct))
     value = metrics.auc(case.scores, sparse(case.relevant), sparse(case.excluded))
     for b in range(len(value)):

@@ -120,7 +120,10 @@ def test_truncated_svd_is_the_cut_svd_of_the_filled_matrix(fill, n_factors):
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
 def test_no_matrix_of_that_rank_is_nearer(seed, n_factors):
-    """Eckart and Young: rivals get the best user factors for random item factors."""
+    """Eckart and Young: rivals get the best user factors for random item factors.
+
+    Checks eq-mf-eckart-young.
+    """
     user, item, value = rated()
     data = interactions_of(user, item, value, (7, 5))
     R = data.csr.toarray()
@@ -144,6 +147,7 @@ def test_too_many_factors_are_refused_with_the_limit():
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("compiled", [True, False])
 def test_sgd_epoch_equals_the_literal_loop(biased, compiled):
+    """Checks eq-mf-sgd."""
     user, item, rating = rated()
     order = np.random.default_rng(3).permutation(len(user))[:-2]
     ours = parameters()[:4]
@@ -161,7 +165,10 @@ def test_sgd_epoch_equals_the_literal_loop(biased, compiled):
 
 
 def test_one_step_is_the_gradient_of_the_stated_objective():
-    """Torch differentiates the share of one rating, written anew from the text."""
+    """Torch differentiates the share of one rating, written anew from the text.
+
+    Checks eq-mf-sgd, eq-mf-sgd-objective.
+    """
     user, item, rating = rated()
     start = parameters()[:4]
     for n in (0, 4, len(user) - 1):
@@ -285,6 +292,7 @@ def shuffled_rows(user, item, rating, rng):
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_svdpp_epoch_equals_the_literal_loop(compiled):
+    """Checks eq-mf-svdpp, eq-svdpp-visit."""
     rng = np.random.default_rng(4)
     indptr, item, rating = shuffled_rows(*rated(), rng)
     ours = parameters()
@@ -335,6 +343,7 @@ def test_the_svdpp_objective_by_loops():
 
 
 def test_svdpp_records_its_objective_and_uses_training_items_only():
+    """Checks eq-mf-svdpp, eq-svdpp-objective."""
     user, item, value = rated()
     train = np.arange(len(user)) % 4 != 1
     full = interactions_of(user, item, value, (7, 5))
@@ -397,6 +406,7 @@ def test_scikit_surprise_svdpp_where_a_user_has_one_rating():
 
 
 def test_a_half_step_is_ridge_regression_of_each_row():
+    """Checks eq-als-step."""
     user, item, value = rated()
     R = csr_array((value - 3, (user, item)), shape=(7, 5))
     Q = parameters()[3]
@@ -417,6 +427,7 @@ def test_a_half_step_is_ridge_regression_of_each_row():
     st.integers(1, 3),
 )
 def test_the_objective_falls_with_every_half_step(data, reg, n_factors):
+    """Checks eq-mf-objective."""
     R = csr_array((data.value - 3.0, (data.user, data.item)), shape=data.shape)
     Rt = R.T.tocsr()
     rng = np.random.default_rng(0)

@@ -87,6 +87,7 @@ MATRICES = [holes(), holes(1, 6, 11), toy().interactions.csr, csr_array((3, 4))]
 
 @pytest.mark.parametrize("R", MATRICES)
 def test_similarities_are_the_loops(R):
+    """Checks eq-knn-cosine, eq-knn-pearson, eq-knn-asymmetric."""
     columns = oracles.stored_columns(R)
     for function, literal in (
         (co_counts, lambda x, y: float(len(oracles.common(x, y)))),
@@ -180,6 +181,7 @@ def test_the_cosine_of_ratings_sees_a_shift_and_the_adjusted_one_does_not():
 
 
 def test_shrinking_is_a_factor_of_the_evidence():
+    """Checks eq-knn-shrink."""
     S = np.array([[1.0, -0.5], [0.25, 0.75]])
     n = np.array([[1.0, 2.0], [0.0, 40.0]])
     expected = [[1 / 11, -0.5 * 2 / 12], [0, 0.75 * 40 / 50]]
@@ -279,6 +281,7 @@ def test_the_residual_similarity_is_surprise_s_pearson_baseline(by):
 )
 @pytest.mark.parametrize("X", [binary(), binary(3, 7, 15)])
 def test_item_knn_is_the_loops(X, settings):
+    """Checks eq-knn-item."""
     n_neighbors, alpha, shrink = settings
     n = X.shape[1]
     columns = oracles.stored_columns(csr_array(X))
@@ -354,6 +357,7 @@ def literal_user_scores(rows, others, n_items, k, shrink, itself):
     st.sampled_from([0.0, 0.5, 10.0]),
 )
 def test_user_knn_is_the_loops(data, k, shrink):
+    """Checks eq-knn-user."""
     if not len(data):
         return
     sets = [set(data.item[data.user == u].tolist()) for u in range(data.n_users)]
@@ -384,6 +388,7 @@ def kernel_arguments(seed, *, n_out=6, n_items=9, n_rows=7, ties=True):
 @pytest.mark.parametrize("ties", [True, False])
 @pytest.mark.parametrize("seed", range(4))
 def test_knn_average_is_a_sort_per_pair(seed, ties):
+    """Checks eq-knn-rating."""
     E, arguments = kernel_arguments(seed, ties=ties)
     S = arguments[1]
     for k in (1, 2, 4, 9, 30):
@@ -473,6 +478,7 @@ def literal_rating_knn(data, by, k, similarity, shrink, center):
 @pytest.mark.parametrize("similarity", ["residual", "pearson", "adjusted", "cosine"])
 @pytest.mark.parametrize("center", ["bias", "mean"])
 def test_rating_knn_is_the_loops(by, similarity, center):
+    """Checks eq-knn-rating."""
     data = make_world(n_users=16, n_items=11, n_ratings=90, random_state=3).interactions
     kept = (data.user != 2) & (data.item != 4)  # a user and an item without rows
     data = data.subset(kept)
@@ -624,7 +630,10 @@ def penalty_of(X, reg, count_weight):
 @pytest.mark.parametrize("reg, count_weight", PENALTIES)
 @pytest.mark.parametrize("X", BINARY)
 def test_ease_is_three_other_computations(X, reg, count_weight):
-    """The inverse, the Lagrangian's linear system, one ridge regression a column."""
+    """The inverse, the Lagrangian's linear system, one ridge regression a column.
+
+    Checks eq-ease-solution.
+    """
     B = ease_weights(csr_array(X), reg, count_weight)
     penalty = penalty_of(X, reg, count_weight)
     P = np.linalg.inv(X.T @ X + np.diag(penalty))
@@ -644,6 +653,7 @@ def ease_objective(X, B, penalty):
 
 @pytest.mark.parametrize("reg, count_weight", PENALTIES)
 def test_nothing_beats_ease_at_its_objective(reg, count_weight):
+    """Checks eq-ease-objective."""
     X = binary(5, 15, 7)
     penalty = penalty_of(X, reg, count_weight)
     B = ease_weights(csr_array(X), reg, count_weight)

@@ -46,6 +46,7 @@ def parameters(network):
 
 
 def test_the_dot_network_s_rule():
+    """Checks eq-dot-rule."""
     network = dot_network()
     b_u, b_i, P, Q = parameters(network)
     for n, (u, i) in enumerate(zip(USER.tolist(), ITEM.tolist(), strict=True)):
@@ -147,6 +148,7 @@ def test_dot_model_finds_factors_that_the_biases_miss():
 
 
 def test_mlp_by_loops():
+    """Checks eq-mlp."""
     with seeded(1):
         network = mlp((3, 4, 2), dropout=0.9).eval()
         x = torch.randn(5, 3)
@@ -168,6 +170,7 @@ def neumf(hidden=(6, 4, 2), seed=0):
 
 
 def test_neumf_s_rule():
+    """Checks eq-neumf-rule."""
     network = neumf()
     P, Q, P_mlp, Q_mlp = numpy_of(
         network.P.weight, network.Q.weight, network.P_mlp.weight, network.Q_mlp.weight
@@ -204,6 +207,7 @@ def test_the_loss_at_a_head_of_zeros_is_ln_2():
 
 
 def test_the_loss_is_the_cross_entropy_of_the_pairs():
+    """Checks eq-neumf-bce."""
     network, labels = neumf(), [1.0, 0.0, 0.0, 1.0]
     logits = network(USER, ITEM).tolist()
     shares = [oracles.sigmoid(x) for x in logits]

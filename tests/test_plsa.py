@@ -63,6 +63,7 @@ def sums_to_one(theta, phi):
 
 @pytest.mark.parametrize("beta", BETAS)
 def test_a_step_is_the_one_with_stored_responsibilities(beta):
+    """Checks eq-plsa-e, eq-plsa-m."""
     X, (theta, phi) = counts(), mixture()
     kept = theta.copy(), phi.copy()
     new_theta, new_phi = em_step(X, theta, phi, beta)
@@ -78,6 +79,7 @@ def test_a_step_is_the_one_with_stored_responsibilities(beta):
 
 
 def test_the_free_energy_is_the_sum_over_the_entries():
+    """Checks eq-plsa-likelihood, eq-plsa-tempered."""
     X, (theta, phi) = counts(), mixture()
     for beta in BETAS:
         expected = oracles.plsa_free_energy(X.toarray(), theta, phi, beta)
@@ -309,6 +311,7 @@ PENALTIES = [(0.0, 0.0), (2.0, 0.0), (0.0, 0.4), (3.0, 0.3)]
 
 @pytest.mark.parametrize("shrink, smoothing", PENALTIES)
 def test_a_gaussian_step_is_the_literal_one(shrink, smoothing):
+    """Checks eq-plsa-gaussian, eq-plsa-gaussian-m."""
     rows, theta, M = rated()
     variance = 0.9
     for _ in range(3):

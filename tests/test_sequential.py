@@ -108,6 +108,7 @@ def test_the_last_items_are_read_in_order_of_time():
 
 
 def test_the_gru_by_hand_is_torch_s():
+    """Checks eq-gru."""
     with seeded(0):
         cell = nn.GRU(3, 4, batch_first=True).double()
         x = torch.randn(2, 5, 3, dtype=torch.float64)
@@ -120,6 +121,7 @@ def test_the_gru_by_hand_is_torch_s():
 
 
 def test_the_gru_network_is_its_recurrence_over_the_embeddings():
+    """Checks eq-gru."""
     made = network("gru")
     sequence = torch.tensor([[3, 1, 7, 2], [5, 5, 0, 0]])
     E = made.items.weight.detach().numpy().astype(float)
@@ -143,6 +145,7 @@ def qkv(*shape, seed=0):
 
 @pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3), (2, 4, 5, 3), (2, 1, 1, 1)])
 def test_attention_is_torch_s(shape):
+    """Checks eq-attention."""
     q, k, v = qkv(*shape)
     got = attention(q, k, v, causal(shape[-2]))
     expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -150,6 +153,7 @@ def test_attention_is_torch_s(shape):
 
 
 def test_attention_by_loops_with_any_mask():
+    """Checks eq-attention."""
     q, k, v = qkv(6, 3)
     mask = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)) < 0.5
     mask |= torch.eye(6, dtype=torch.bool)
@@ -234,6 +238,7 @@ def test_dropout_works_in_training_only(kind):
 @MODELS
 @pytest.mark.parametrize("n_negatives", [0, 2])
 def test_the_loss_by_loops(name, n_negatives):
+    """Checks eq-sequence-loss."""
     data = from_lists([[3, 1, 4, 2], [0, 2], [4, 0, 1]], 5)
     model = TINY[name].clone(max_length=4, n_negatives=n_negatives, n_epochs=1)
     model.fit(data)

@@ -104,6 +104,7 @@ def field_vectors(network, sides, kind, u, i):
 
 @pytest.mark.parametrize("hidden", [(), (5, 4)])
 def test_the_machine_is_the_double_loop_over_fields(hidden):
+    """Checks eq-fm-rule, eq-fm-identity, eq-deepfm."""
     network, sides = machine(hidden)
     scores = network(*all_pairs()).tolist()
     for u, i, got in zip(*all_pairs(), scores, strict=True):
@@ -194,6 +195,7 @@ def vectors(n, f=3, seed=0):
 @pytest.mark.parametrize("item", [[0, 1, 2, 3, 4], [0, 1, 0, 3, 1], [2, 2, 2, 2, 2]])
 @pytest.mark.parametrize("corrected", [False, True])
 def test_in_batch_softmax_by_loops(item, corrected):
+    """Checks eq-log-q."""
     u, v = vectors(5)
     log_q = np.log(np.random.default_rng(1).dirichlet(np.ones(5)))[item]
     tensors = map(torch.from_numpy, (u, v, np.array(item), log_q))
@@ -216,6 +218,8 @@ def test_the_correction_has_the_optimum_of_the_full_softmax(size):
 
     Row 0 belongs to ``u`` and draws from ``p``, the other rows from ``q``. Copies count
     here (each row has an index of its own): then the optimum is exact for every size.
+
+    Checks eq-log-q-exact.
     """
     p, q = np.array([[0.4, 0.3, 0.15, 0.1, 0.05], [0.1, 0.5, 0.05, 0.15, 0.2]])
     gradient = {True: 0.0, False: 0.0}
@@ -288,7 +292,10 @@ def made(seed=0, **settings):
 
 @pytest.mark.parametrize("hidden", [(), (6,)])
 def test_served_vectors_are_the_score(hidden):
-    """Of the network itself, to the last bit of what is stored, and of any device."""
+    """Of the network itself, to the last bit of what is stored, and of any device.
+
+    Checks eq-towers-score.
+    """
     train, _, _, features = made()
     model = TwoTower(
         item_features=(features,), width=4, n_factors=5, hidden=hidden, n_epochs=2

@@ -51,6 +51,7 @@ def test_times_are_needed():
     st.sampled_from([1.0, 0.5, 0.9]),
 )
 def test_counts_by_loops(data, window, decay):
+    """Checks eq-transition-counts."""
     user, item = ordered(data)
     C = transition_counts(user, item, data.n_items, window=window, decay=decay)
     expected = oracles.transition_counts(lists_of(data), data.n_items, window, decay)
@@ -86,6 +87,7 @@ def test_recency_weights_by_loops(data, recency):
     ),
 )
 def test_scores_by_loops(data, settings):
+    """Checks eq-transition-score."""
     names = "window", "decay", "recency", "backward", "damping"
     model = Transitions(**dict(zip(names, settings, strict=True))).fit(data)
     got = model.score(np.arange(data.n_users))

@@ -378,6 +378,7 @@ def test_budgets_must_rise(budgets):
 
 @pytest.mark.parametrize("scores", [[0.3], [0.2, 0.5, 0.1], [-1.0, 2.0, 2.0, 0.5]])
 def test_expected_best_over_all_draws(scores):
+    """Checks eq-tune-expected."""
     got = expected_best(scores)
     assert len(got) == len(scores)
     for n, value in enumerate(got, 1):

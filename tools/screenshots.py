@@ -1,6 +1,6 @@
 """Pictures of rendered pages, to look at them.
 
-python tools/screenshots.py 03_baselines --dark --width 390 --out /tmp/pictures
+python tools/screenshots.py 03_baselines api/mf --dark --width 390 --out /tmp/pictures
 
 Each page becomes 03_baselines-dark-390-1.png, -2.png, ... from top to bottom.
 """
@@ -39,7 +39,10 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     names = tuple("" if name == "all" else name for name in options.page)
     folder = options.html.resolve()
-    pages = [p for p in sorted(folder.glob("book/*.html")) if p.name.startswith(names)]
+    pages = sorted(folder.glob("book/**/*.html"))
+    pages = [
+        p for p in pages if p.relative_to(folder / "book").as_posix().startswith(names)
+    ]
     if not pages:
         parser.error(f"no page in {folder / 'book'} starts with {names}: build first")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +61,8 @@ def main(arguments=None):
                     }"""
                 )
             png = page.screenshot(full_page=True, animations="disabled")
-            stem = f"{path.stem}-{theme}-{options.width}"
+            name = path.relative_to(folder / "book").with_suffix("").as_posix()
+            stem = f"{name.replace('/', '-')}-{theme}-{options.width}"
             for picture in save_slices(png, stem, options.out, options.slice):
                 print(picture)
 

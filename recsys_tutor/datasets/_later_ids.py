@@ -15,7 +15,9 @@ Chapter: 05 Content-based filtering.
 
 __all__ = ["LATER_IDS"]
 
-# Entry i - 1 belongs to film i of MovieLens 100K; 0 means no partner.
+#: Entry i - 1 belongs to film i of MovieLens 100K; 0 means no partner.
+#:
+#: :meta hide-value:
 LATER_IDS = tuple(
     int(number)
     for number in """
