@@ -8,12 +8,15 @@ from __future__ import annotations
 from copy import deepcopy
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.parameters import param
 from recsys_tutor.training import NetworkModel, minibatches
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = ["MultVAE", "MultVAENetwork", "gaussian_kl"]
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import torch
 from scipy.sparse import block_array, csr_array
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.data import Interactions
 from recsys_tutor.implicit_mf import sample_negatives
 from recsys_tutor.parameters import param
 from recsys_tutor.training import NetworkModel, minibatches
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = ["LightGCN", "LightGCNNetwork", "normalized_adjacency", "propagate"]
 

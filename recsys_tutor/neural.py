@@ -6,14 +6,17 @@ Chapter: 12 Embeddings and MLPs.
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.implicit_mf import sample_negatives
 from recsys_tutor.kernels import check_squares
 from recsys_tutor.parameters import Sizes, param
 from recsys_tutor.training import NetworkModel, minibatches
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = ["DotModel", "DotNetwork", "NeuMF", "NeuMFNetwork", "PairClassifier", "mlp"]
 
