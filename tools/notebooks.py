@@ -5,6 +5,7 @@
     python tools/notebooks.py --from-md ch.md     book/ch.ipynb from a MyST text file
     python tools/notebooks.py --fresh 04          also renew the kept outputs (timings)
     python tools/notebooks.py --pictures          shrink stored pictures, run nothing
+    python tools/notebooks.py --check             say which are not as this file makes them
 
 A notebook is written only when all its cells ran; after a failure the old file is
 unchanged. A second run gives an empty diff: counts are consecutive, ids follow the
@@ -271,6 +272,29 @@ def pictures(paths):
     print(f"all pictures: {total[0]:,} bytes before, {total[1]:,} after")
 
 
+def faults(path):
+    """Why a stored notebook is not one that this file writes: a list of sentences."""
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)
+    found = []
+    for position, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "code" and cell.source and cell.execution_count is None:
+            found.append(f"cell {position} was not executed")
+        if any(out.output_type == "error" for out in cell.get("outputs", [])):
+            found.append(f"cell {position} ended with an error")
+    if nbformat.writes(normalise(notebook)).rstrip("\n") + "\n" != text:
+        found.append("it is not normalised")
+    return found
+
+
+def check(paths):
+    """Exit with the faults of these notebooks, if there are any."""
+    lines = [f"{path.name}: {fault}" for path in paths for fault in faults(path)]
+    if lines:
+        lines.append("`python tools/notebooks.py 04` executes and normalises chapter 4")
+        raise SystemExit("\n".join(lines))
+
+
 def select(folder, prefixes):
     """The notebooks of `folder`, or those whose names start with a prefix."""
     paths = sorted(folder.glob("*.ipynb"))
@@ -294,11 +318,15 @@ def main(arguments=None):
     parser.add_argument(
         "--pictures", action="store_true", help="only shrink stored pictures"
     )
+    parser.add_argument(
+        "--check", action="store_true", help="only look for notebooks not made by this"
+    )
     parser.add_argument("--timeout", type=int, default=900, help="seconds for one cell")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
-    if options.pictures:
-        pictures(select(folder, options.prefix))
+    if options.pictures or options.check:
+        names = [Path(prefix).name for prefix in options.prefix]
+        (pictures if options.pictures else check)(select(folder, names))
         return 0
     jobs = [(folder / f"{Path(md).stem}.ipynb", md) for md in options.from_md]
     if options.prefix or not jobs:
