@@ -5,7 +5,7 @@
     python tools/notebooks.py --from-md ch.md     book/ch.ipynb from a MyST text file
     python tools/notebooks.py --fresh 04          also renew the kept outputs (timings)
     python tools/notebooks.py --pictures          shrink stored pictures, run nothing
-    python tools/notebooks.py --check             say which are not as this file makes them
+    python tools/notebooks.py --check             name those not made by this file
 
 A notebook is written only when all its cells ran; after a failure the old file is
 unchanged. A second run gives an empty diff: counts are consecutive, ids follow the
