@@ -223,7 +223,7 @@ def test_a_missing_extra_says_what_to_install(name):
         "class Blocked:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name in ('torch', 'matplotlib'):\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "            raise ModuleNotFoundError(f'no {name}', name=name)\n"
         "sys.meta_path.insert(0, Blocked())\n"
         f"import {name}"
     )
