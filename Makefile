@@ -21,7 +21,7 @@ SENSITIVE := $(addprefix book/,04_collaborative_filtering.ipynb 06_hybrid.ipynb 
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
 .PHONY: help book test test-portable lab notebooks lint bench leaderboard tuning data
-.PHONY: clean unit cells cells-portable render html
+.PHONY: fuzz torch-cpu dist clean unit cells cells-portable render html
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -38,6 +38,7 @@ help: ## this list
 
 book: .venv/stamp-book ## render the book to _build/html
 	@$(RENDER)
+	@touch _build/html/.nojekyll # GitHub Pages: serve the folders that start with _
 	@echo "Open _build/html/index.html in a browser (no network needed)."
 
 test: lint data unit cells cells-portable render html ## everything: lint, unit tests, every notebook re-run and compared, the book and its pages
@@ -70,13 +71,20 @@ data: .venv/stamp-test ## fetch MovieLens 100K into the cache (once)
 fuzz: .venv/stamp-test ## 12,000 odd inputs against independent oracles (some minutes)
 	$(ONE_THREAD) $(PY) tools/fuzz
 
+torch-cpu: .venv/stamp-python # Linux, before the rest: PyTorch without GPU libraries
+	$(PIP) --extra-index-url https://download.pytorch.org/whl/cpu torch
+
+dist: .venv/stamp-python # wheel and source distribution to dist/, checked
+	$(PY) -m pip install --quiet --disable-pip-version-check build twine
+	rm -rf dist && $(PY) -m build && $(PY) -m twine check --strict dist/*
+
 clean: ## remove what was built (not .venv, not the data cache)
-	rm -rf _build build .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
+	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
 	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
 
 # The parts of `make test`, one by one
-unit: .venv/stamp-test # the package, the rules of the book, the project files
-	$(ONE_THREAD) $(PY) -m pytest -n 2 --durations 10
+unit: .venv/stamp-test # the package, the rules of the book, the project files; coverage
+	$(ONE_THREAD) $(PY) -m pytest -n 2 --durations 10 --cov --cov-report term
 
 cells: .venv/stamp-test # every code cell again; its output must be the stored one
 	$(ONE_THREAD) $(PY) $(NBVAL) book

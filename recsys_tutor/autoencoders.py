@@ -8,14 +8,17 @@ from __future__ import annotations
 from copy import deepcopy
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.kernels import ones_like
 from recsys_tutor.parameters import param
 from recsys_tutor.sampling import minibatches
 from recsys_tutor.training import NetworkModel
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = ["MultVAE", "MultVAENetwork", "gaussian_kl"]
 

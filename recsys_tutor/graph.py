@@ -9,15 +9,18 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy.sparse import block_array, csr_array
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.data import Interactions
 from recsys_tutor.parameters import param
 from recsys_tutor.sampling import minibatches, sample_negatives
 from recsys_tutor.training import NetworkModel
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = ["LightGCN", "LightGCNNetwork", "normalized_adjacency", "propagate"]
 

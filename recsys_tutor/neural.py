@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy.sparse import csr_array
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.checks import check_squares
 from recsys_tutor.parameters import Sizes, param
 from recsys_tutor.sampling import minibatches, sample_negatives
 from recsys_tutor.training import NetworkModel
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = [
     "DotModel",

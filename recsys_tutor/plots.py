@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
+
+from recsys_tutor import extra
+
+with extra("plots"):
+    import matplotlib.pyplot as plt
 
 __all__ = [
     "COLORS",
@@ -47,7 +50,7 @@ def use_style() -> None:
             "figure.facecolor": "white",
             "axes.facecolor": "white",
             "savefig.facecolor": "white",
-            "axes.prop_cycle": cycler(color=list(COLORS.values())),
+            "axes.prop_cycle": plt.cycler(color=list(COLORS.values())),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlelocation": "left",

@@ -11,13 +11,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.parameters import param
 from recsys_tutor.sampling import minibatches, windows
 from recsys_tutor.training import NetworkModel
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = [
     "GRU4Rec",

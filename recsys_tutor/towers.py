@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from scipy.sparse import csr_array, eye_array
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from recsys_tutor import extra
 from recsys_tutor.checks import check_feature_fields
 from recsys_tutor.neural import PairClassifier, mlp
 from recsys_tutor.parameters import Sizes, param
 from recsys_tutor.sampling import minibatches
 from recsys_tutor.training import NetworkModel
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 __all__ = [
     "DeepFM",

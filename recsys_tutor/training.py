@@ -14,15 +14,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
+from recsys_tutor import extra
 from recsys_tutor.base import Recommender
 from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import in_forked_process
 from recsys_tutor.parameters import Seed, param
+
+with extra("deep"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
+    from torch.overrides import TorchFunctionMode
 
 __all__ = [
     "Draws",

@@ -4,16 +4,21 @@
     python tools/notebooks.py 04 07               those whose names start so
     python tools/notebooks.py --from-md ch.md     book/ch.ipynb from a MyST text file
     python tools/notebooks.py --fresh 04          also renew the kept outputs (timings)
+    python tools/notebooks.py --pictures          shrink stored pictures, run nothing
+    python tools/notebooks.py --check             name those not made by this file
 
 A notebook is written only when all its cells ran; after a failure the old file is
 unchanged. A second run gives an empty diff: counts are consecutive, ids follow the
-position, streams are merged and volatile metadata is dropped. A cell tagged
+position, streams are merged, volatile metadata is dropped and pictures have a palette
+of 128 colours (a third of the bytes, every pixel in its place). A cell tagged
 ``nbval-ignore-output`` (a timing) keeps its stored output while its source is the same.
 The seconds each notebook took go to run_times.json and to the page made from it.
 """
 
 import argparse
+import base64
 import copy
+import io
 import json
 import os
 import re
@@ -25,8 +30,10 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from PIL import Image
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
+COLORS = 128
 CELL_METADATA = ("mystnb", "tags")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE_INFO = {
@@ -123,6 +130,39 @@ def merge_streams(outputs):
     return merged
 
 
+def with_palette(png):
+    """The PNG (bytes) with a palette of 128 colours, or as it is where that is no gain.
+
+    Size and place of every pixel stay. A picture that has a palette, or that one sees
+    through, is returned as it is: a second call changes nothing.
+    """
+    picture = Image.open(io.BytesIO(png))
+    if picture.mode == "P" or picture.convert("RGBA").getextrema()[3] != (255, 255):
+        return png
+    small = io.BytesIO()
+    # Not Pillow's default, which spends its colours on large areas: a small star or the
+    # brightest cell of a heat map would take a neighbour's colour.
+    cover, plain = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
+    reduced = picture.convert("RGB").quantize(COLORS, cover, kmeans=1, dither=plain)
+    reduced.save(small, "PNG", optimize=True)
+    return min(png, small.getvalue(), key=len)
+
+
+def shrink_pictures(notebook):
+    """Give every PNG output its palette (in place); bytes before and after."""
+    before = after = 0
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                png = base64.b64decode(data["image/png"])
+                small = with_palette(png)
+                before, after = before + len(png), after + len(small)
+                if small != png:
+                    data["image/png"] = base64.b64encode(small).decode("ascii")
+    return before, after
+
+
 def normalise(notebook, previous=None):
     """Make `notebook` independent of when and where it ran (in place).
 
@@ -151,6 +191,7 @@ def normalise(notebook, previous=None):
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = cell.execution_count
+    shrink_pictures(notebook)
     notebook.metadata = nbformat.from_dict(
         {"kernelspec": KERNELSPEC, "language_info": LANGUAGE_INFO}
     )
@@ -170,6 +211,11 @@ def write(text, path):
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def store(notebook, path):
+    """Write a notebook as text that ends with one line break."""
+    write(nbformat.writes(notebook).rstrip("\n") + "\n", path)
 
 
 def times_page(times):
@@ -208,9 +254,45 @@ def run(path, folder, source=None, timeout=900, fresh=False):
     print(f"{path.name} ...", flush=True)
     seconds = execute(notebook, folder, path.name, timeout)
     notebook = normalise(notebook, None if fresh else previous)
-    write(nbformat.writes(notebook).rstrip("\n") + "\n", path)
+    store(notebook, path)
     record(folder, path.stem, seconds)
     print(f"{path.name} done in {seconds:.0f} s", flush=True)
+
+
+def pictures(paths):
+    """Make the stored pictures of these notebooks small, without running a cell."""
+    total = [0, 0]
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        before, after = shrink_pictures(notebook)
+        if after < before:
+            store(notebook, path)
+            print(f"{path.name}: pictures of {before:,} bytes are {after:,} now")
+        total = [total[0] + before, total[1] + after]
+    print(f"all pictures: {total[0]:,} bytes before, {total[1]:,} after")
+
+
+def faults(path):
+    """Why a stored notebook is not one that this file writes: a list of sentences."""
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)
+    found = []
+    for position, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "code" and cell.source and cell.execution_count is None:
+            found.append(f"cell {position} was not executed")
+        if any(out.output_type == "error" for out in cell.get("outputs", [])):
+            found.append(f"cell {position} ended with an error")
+    if nbformat.writes(normalise(notebook)).rstrip("\n") + "\n" != text:
+        found.append("it is not normalised")
+    return found
+
+
+def check(paths):
+    """Exit with the faults of these notebooks, if there are any."""
+    lines = [f"{path.name}: {fault}" for path in paths for fault in faults(path)]
+    if lines:
+        lines.append("`python tools/notebooks.py 04` executes and normalises chapter 4")
+        raise SystemExit("\n".join(lines))
 
 
 def select(folder, prefixes):
@@ -233,9 +315,19 @@ def main(arguments=None):
         "--folder", type=Path, default=BOOK, help="where they are stored"
     )
     parser.add_argument("--fresh", action="store_true", help="renew kept timings too")
+    parser.add_argument(
+        "--pictures", action="store_true", help="only shrink stored pictures"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only look for notebooks not made by this"
+    )
     parser.add_argument("--timeout", type=int, default=900, help="seconds for one cell")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
+    if options.pictures or options.check:
+        names = [Path(prefix).name for prefix in options.prefix]
+        (pictures if options.pictures else check)(select(folder, names))
+        return 0
     jobs = [(folder / f"{Path(md).stem}.ipynb", md) for md in options.from_md]
     if options.prefix or not jobs:
         jobs += [(path, None) for path in select(folder, options.prefix)]
