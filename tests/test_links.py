@@ -171,7 +171,7 @@ def test_the_labels_of_the_package_stand_in_public_docstrings():
 
 
 def test_a_label_stands_beside_its_chapter():
-    """``chapter 04, eq-knn-item``: the number is the one of the equation's chapter."""
+    """The number before a label is the one of the chapter that has the equation."""
     near = re.compile(r"[Cc]hapter\s+(\d\d),\s+(?:equation\s+)?(eq-[\w-]+)")
     found = [
         m for path in index.PACKAGE.rglob("*.py") for m in near.findall(read(path))
