@@ -51,7 +51,7 @@ MUTANTS = (
     M("random: one list for everybody", "baselines", "default_rng([self.seed_, u])", "default_rng([self.seed_, 0])", "baselines::random_scores_are_uniform_and_independent"),
     # -- matrix factorization
     M("SGD: q_i steps from the new p_u", "mf", "q[f] = q_old + learning_rate * (e * p_old - reg * q_old)", "q[f] = q_old + learning_rate * (e * p[f] - reg * q_old)", "mf::sgd_epoch_equals_the_literal_loop"),
-    M("SGD: penalty of the objective not halved", "mf", "return float(0.5 * np.sum(e**2) + 0.5 * reg * size)", "return float(0.5 * np.sum(e**2) + reg * size)", "mf::sgd_objective_is_the_sum_of_its_shares"),
+    M("SGD: penalty of the objective not halved", "mf", "return float(0.5 * np.sum(e**2) + 0.5 * reg * size)", "return float(0.5 * np.sum(e**2) + reg * size)", "mf::sgd_objective_is_the_sum_of_its_shares mf::one_step_is_the_gradient_of_the_stated_objective mf::a_small_pass_follows_the_finite_differences"),
     M("SVD++: sign of the y penalty in the objective", "mf", "0.5 * (reg * size + reg_y * size_y)", "0.5 * (reg * size - reg_y * size_y)", "mf::the_svdpp_objective_by_loops"),
     M("SVD++: y shrinks once, not per rating", "mf", "shrink = 1.0 - learning_rate * reg_y * (end - start)", "shrink = 1.0 - learning_rate * reg_y", "mf::svdpp_epoch_equals_the_literal_loop"),
     M("SVD++: set scaled by its size", "mf", "scale = 1 / np.sqrt(np.maximum(count, 1))", "scale = 1 / np.maximum(count, 1)", "mf::svdpp_records_its_objective_and_uses_training_items_only"),
