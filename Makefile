@@ -21,7 +21,7 @@ SENSITIVE := $(addprefix book/,04_collaborative_filtering.ipynb 06_hybrid.ipynb 
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
 .PHONY: help book test test-portable lab notebooks lint bench leaderboard tuning data
-.PHONY: fuzz torch-cpu dist clean unit cells cells-portable render html
+.PHONY: fuzz mutants torch-cpu dist clean unit cells cells-portable render html
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -70,6 +70,9 @@ data: .venv/stamp-test ## fetch MovieLens 100K into the cache (once)
 
 fuzz: .venv/stamp-test ## 12,000 odd inputs against independent oracles (some minutes)
 	$(ONE_THREAD) $(PY) tools/fuzz
+
+mutants: .venv/stamp-test data ## do the tests notice a wrong formula? one fault at a time, in a copy (half an hour)
+	$(ONE_THREAD) $(PY) tools/mutants.py --jobs 2
 
 torch-cpu: .venv/stamp-python # Linux, before the rest: PyTorch without GPU libraries
 	$(PIP) --extra-index-url https://download.pytorch.org/whl/cpu torch

@@ -235,6 +235,32 @@ def test_dropout_works_in_training_only(kind):
         assert not torch.equal(made(sequence), made(sequence))
 
 
+def test_both_ends_of_the_gru_are_dropped():
+    """Dropout before it and after it, each with draws of its own."""
+    made, sequence = network("gru").train(), torch.tensor([[4, 2, 6]])
+    drop = torch.nn.functional.dropout
+    with seeded(0):
+        found = made(sequence)
+    with seeded(0):
+        h, _ = made.gru(drop(made.items(sequence), 0.5))
+        expected = drop(h, 0.5)
+    assert torch.equal(found, expected)
+
+
+@MODELS
+def test_sequences_are_cut_at_another_place_each_epoch(name):
+    """The first piece of a long sequence has one step up to ``max_length``."""
+    model = TINY[name].clone(max_length=4, n_epochs=1)
+    data = from_lists([list(range(9))], 9)
+    sequences = model.fit(data)._prepare(data, None)
+    rng, firsts = np.random.default_rng(0), set()
+    for _ in range(60):
+        inputs = np.concatenate([b[0] for b in model._batches(sequences, rng)])
+        (first,) = inputs[inputs[:, 0] == 1]  # 0 is padding: item 0 is read as 1
+        firsts.add(int(np.count_nonzero(first)))
+    assert firsts == {1, 2, 3, 4}
+
+
 @MODELS
 @pytest.mark.parametrize("n_negatives", [0, 2])
 def test_the_loss_by_loops(name, n_negatives):

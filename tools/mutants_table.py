@@ -1,0 +1,172 @@
+"""The faults that the tests must notice: one formula of the package wrong in each.
+
+Read by ``tools/mutants.py``. ``file`` stands below ``recsys_tutor/`` (without ``.py``);
+``old`` occurs in it exactly once; ``tests`` are words "module::function" for the test
+functions below ``tests/`` that should fail, the narrowest there are.
+"""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One change of one line or two."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+    @property
+    def path(self) -> str:
+        """The file below the root of the repository."""
+        return f"recsys_tutor/{self.file}.py"
+
+    @property
+    def module(self) -> str:
+        """Its dotted name."""
+        return f"recsys_tutor.{self.file.replace('/', '.')}"
+
+    @property
+    def nodes(self) -> list[str]:
+        """The tests as pytest takes them."""
+        pairs = [word.split("::") for word in self.tests.split()]
+        return [f"tests/test_{module}.py::test_{name}" for module, name in pairs]
+
+
+M = Mutant
+# One mutant a line: a table is read down its columns.
+# fmt: off
+# ruff: noqa: E501
+MUTANTS = (
+    # -- the study's results, networks and seeds that once got past the tests
+    M("results: mean cost for median", "study/results", "groups[cost].median()", "groups[cost].mean()", "results::costs_are_medians"),
+    M("GRU4Rec: no dropout before the GRU", "sequential", "x = self.dropout(self.items(sequence))  #", "x = self.items(sequence)  #", "sequential::dropout_works_in_training_only sequential::both_ends_of_the_gru_are_dropped"),
+    M("leaderboard: the seed does not reach the model", "study/leaderboard", "return model.clone(random_state=int(number))", "return model", "leaderboard::seeds_of_the_splits_are_those_of_the_models"),
+    M("sequences: always cut at the same place", "sequential", "offsets = rng.integers(1, self.max_length + 1, len(data))", "offsets = np.ones(len(data), dtype=np.int64)", "sequential::sequences_are_cut_at_another_place_each_epoch"),
+    # -- baselines
+    M("biases: penalty forgotten", "baselines", "np.maximum(count + reg,", "np.maximum(count,", "baselines::half_step_by_hand"),
+    M("biases: objective without the items' penalty", "baselines", "+ reg_i * np.sum(b_i**2))", "+ 0 * np.sum(b_i**2))", "baselines::objective_by_hand"),
+    M("popularity: sums of stars", "baselines", "np.bincount(train.item, minlength=train.n_items)", "np.bincount(train.item, train.value, train.n_items)", "baselines::popularity_counts_rows_not_stars"),
+    M("random: one list for everybody", "baselines", "default_rng([self.seed_, u])", "default_rng([self.seed_, 0])", "baselines::random_scores_are_uniform_and_independent"),
+    # -- matrix factorization
+    M("SGD: q_i steps from the new p_u", "mf", "q[f] = q_old + learning_rate * (e * p_old - reg * q_old)", "q[f] = q_old + learning_rate * (e * p[f] - reg * q_old)", "mf::sgd_epoch_equals_the_literal_loop"),
+    M("SGD: penalty of the objective not halved", "mf", "return float(0.5 * np.sum(e**2) + 0.5 * reg * size)", "return float(0.5 * np.sum(e**2) + reg * size)", "mf::sgd_objective_is_the_sum_of_its_shares mf::one_step_is_the_gradient_of_the_stated_objective mf::a_small_pass_follows_the_finite_differences"),
+    M("SVD++: sign of the y penalty in the objective", "mf", "0.5 * (reg * size + reg_y * size_y)", "0.5 * (reg * size - reg_y * size_y)", "mf::the_svdpp_objective_by_loops"),
+    M("SVD++: y shrinks once, not per rating", "mf", "shrink = 1.0 - learning_rate * reg_y * (end - start)", "shrink = 1.0 - learning_rate * reg_y", "mf::svdpp_epoch_equals_the_literal_loop"),
+    M("SVD++: set scaled by its size", "mf", "scale = 1 / np.sqrt(np.maximum(count, 1))", "scale = 1 / np.maximum(count, 1)", "mf::svdpp_records_its_objective_and_uses_training_items_only"),
+    M("ALS: penalty per rating", "mf", "penalty = np.full(n_rows, float(reg))", "penalty = float(reg) * np.diff(R.indptr)", "mf::a_half_step_is_ridge_regression_of_each_row"),
+    M("SVD: holes are 0 although means were asked for", "mf", "values = train.value - self.fill_[train.item]", "values = train.value", "mf::truncated_svd_is_the_cut_svd_of_the_filled_matrix"),
+    M("ridge: the penalty of the first row for all", "kernels", "A[f, f] += reg[u]", "A[f, f] += reg[0]", "kernels::ridge_rows_are_weighted_ridge_regressions"),
+    # -- implicit feedback
+    M("implicit ALS: users counted for items", "implicit_mf", "reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[1])", "reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[0])", "implicit_mf::a_half_step_is_dense_weighted_least_squares"),
+    M("implicit ALS: objective without the missing cells", "implicit_mf", "loss += unobserved * np.sum((P.T @ P) * (Q.T @ Q))", "loss += 0.0", "implicit_mf::the_objective_is_the_sum_over_all_cells"),
+    M("BPR: objective without the negatives' penalty", "implicit_mf", "np.append(positive, negative), minlength", "positive, minlength", "implicit_mf::bpr_objective_is_the_sum_of_its_shares_and_never_overflows"),
+    M("BPR: sign of the user's step", "implicit_mf", "(g * (i_old - j_old) - reg * p_old)", "(g * (j_old - i_old) - reg * p_old)", "implicit_mf::bpr_epoch_equals_the_literal_loop"),
+    M("BPR: popular negatives by count + 1", "implicit_mf", "np.maximum(count, 1.0) **", "(count + 1.0) **", "implicit_mf::fit_is_the_stated_passes"),
+    # -- neighbours
+    M("EASE: transposed", "neighbors", "B = H / -np.diag(H)", "B = H / -np.diag(H)[:, None]", "neighbors::ease_is_three_other_computations"),
+    M("EASE: diagonal kept", "neighbors", "np.fill_diagonal(B, 0.0)", "np.fill_diagonal(B, -1.0)", "neighbors::ease_is_three_other_computations"),
+    M("kNN: k + 1 neighbours", "neighbors", "if taken[n] < k:", "if taken[n] <= k:", "neighbors::knn_average_is_a_sort_per_pair"),
+    M("user-kNN: everybody is their own neighbour", "neighbors", "S[np.arange(len(itself)), itself] = 0.0", "S[np.arange(len(itself)), itself] += 0.0", "neighbors::user_knn_is_the_loops"),
+    M("recency: half-life in thirds", "neighbors", "(2.0 ** (-age / half_life),", "(3.0 ** (-age / half_life),", "neighbors::recency_weights_are_the_loop"),
+    M("kNN: shrunk twice as much", "similarity", "np.divide(n, n + shrink,", "np.divide(n, n + 2 * shrink,", "neighbors::shrinking_is_a_factor_of_the_evidence"),
+    M("asymmetric cosine: sides exchanged", "similarity", "square[:, None] ** -alpha * square ** (alpha - 1.0)", "square**-alpha * square[:, None] ** (alpha - 1.0)", "neighbors::similarities_are_the_loops"),
+    # -- content and hybrids
+    M("content: profile of ratings, not of deviations", "content", "weight = X.data - mean", "weight = X.data.copy()", "content::content_based_is_the_loops"),
+    M("content ridge: penalty of 1", "content", "A[np.diag_indices_from(A)] += self.reg", "A[np.diag_indices_from(A)] += 1.0", "content::the_dual_is_scikit_learn_s_primal_ridge"),
+    M("terms of exactly min_count items dropped", "features", "count.index[count >= min_count]", "count.index[count > min_count]", "features::terms_of_five_films"),
+    M("tf-idf: without the 1", "features", "np.log((1 + n) / (1 + df)) + 1)", "np.log((1 + n) / (1 + df)))", "features::tfidf_is_scikit_learn_s_and_the_loop"),
+    M("hybrid: one standard deviation for all users", "hybrid", "scores.std(axis=1, keepdims=True)", "scores.std(keepdims=True)", "hybrid::normalized_scores"),
+    M("rank fusion: constant forgotten", "hybrid", "w / (self.constant + place)", "w / place", "hybrid::rank_fusion_is_the_loop"),
+    M("switching: the threshold itself counts as few", "hybrid", "short = np.diff(seen.indptr) < self.threshold", "short = np.diff(seen.indptr) <= self.threshold", "hybrid::switching_at_the_threshold"),
+    M("augmented EASE: content counts as users", "hybrid", "penalty = self.reg + self.count_weight * np.diag(G)\n        G += self.content_weight * (F @ F.T).toarray()", "G += self.content_weight * (F @ F.T).toarray()\n        penalty = self.reg + self.count_weight * np.diag(G)", "hybrid::augmented_ease_is_ease_on_the_stacked_matrix"),
+    # -- PLSA and transitions
+    M("PLSA: items normalised over the wrong axis", "plsa", "of_item.sum(axis=0)", "of_item.sum(axis=1, keepdims=True)", "plsa::a_step_is_the_one_with_stored_responsibilities"),
+    M("PLSA: no tempering", "plsa", "return shares if beta == 1 else shares**beta", "return shares", "plsa::a_step_is_the_one_with_stored_responsibilities"),
+    M("PLSA: fold-in ends after five steps", "plsa", "for _ in range(n_epochs):", "for _ in range(5):", "plsa::a_converged_model_folds_its_training_rows_in_as_they_are"),
+    M("Gaussian PLSA: factor 2 of the variance", "plsa", "0.5 * off * off / variance", "off * off / variance", "plsa::a_gaussian_step_is_the_literal_one"),
+    M("transitions: damped by the source", "transitions", "n[i] * n[j] ** self.damping", "n[i] * n[i] ** self.damping", "transitions::scores_by_loops"),
+    M("transitions: a step too much decay", "transitions", "int(same.sum()), decay ** (d - 1)", "int(same.sum()), decay**d", "transitions::counts_by_loops"),
+    # -- Gibbs
+    M("Gibbs: sign in the running sum of e · rest", "gibbs", "s[3] -= step * x[c] * (a * s[0] + s[1])", "s[3] += step * x[c] * (a * s[0] + s[1])", "gibbs::a_sweep_is_the_dense_sweep_a_parameter_at_a_time"),
+    M("Gibbs: Gamma shape n for n/2", "gibbs", "rng.gamma(prior.shape + n / 2, 1 / rate)", "rng.gamma(prior.shape + n, 1 / rate)", "gibbs::a_sweep_is_the_dense_sweep_a_parameter_at_a_time"),
+    M("Gibbs: noise without the prior's rate", "gibbs", "1 / (prior.rate + e @ e / 2)", "1 / (e @ e / 2)", "gibbs::a_sweep_is_the_dense_sweep_a_parameter_at_a_time"),
+    M("Gibbs: precision of a weight without the noise's", "gibbs", "1.0 / (alpha * H + precision[j])\n        center = variance * (alpha * (B + w[j] * H)", "1.0 / (H + precision[j])\n        center = variance * (alpha * (B + w[j] * H)", "gibbs::a_sweep_is_the_dense_sweep_a_parameter_at_a_time"),
+    M("latent values: tails cut at 1 %", "gibbs", "np.clip(share, 1e-15, 1 - 1e-15)", "np.clip(share, 0.01, 0.99)", "gibbs::latent_values_are_scipy_s_truncated_normals"),
+    M("log-ordinal: probabilities floored at 1 %", "gibbs", "np.maximum(p, 1e-300)", "np.maximum(p, 1e-2)", "gibbs::log_ordinal_against_a_loop"),
+    M("Bayesian FM: an unknown day is 0", "bayesian", "self.day[draw, -1] = state.mean[2][:, 0]", "self.day[draw, -1] = 0.0", "bayesian::fit_is_the_stated_sweeps_over_the_dense_design"),
+    M("ordinal: the step grows when too few moves", "bayesian", "1.5 if self.moves > 3 else 0.7 if self.moves < 2", "0.7 if self.moves > 3 else 1.5 if self.moves < 2", "bayesian::in_the_burn_in_the_step_aims_at_one_move_in_four"),
+    M("ordinal: the other tail", "bayesian", "ndtr(r_hat - cut)", "ndtr(cut - r_hat)", "bayesian::probabilities_of_the_stars_sum_to_one_and_give_the_expected_star"),
+    M("Bayesian FM: sets divided by their size", "bayesian", "mask / np.sqrt(size)[:, None]", "mask / size[:, None]", "bayesian::with_implicit_sets_the_rule_is_that_of_svdpp"),
+    # -- networks
+    M("networks: left in training mode", "training", "network.eval()", "network.train(True)", "training::an_epoch_by_hand"),
+    M("networks: no weight decay", "training", "weight_decay=self.weight_decay,", "weight_decay=0.0,", "training::weight_decay_is_added_to_the_gradient"),
+    M("dot network: items' bias forgotten", "neural", "bias = self.b_u(user) + self.b_i(item)", "bias = self.b_u(user)", "neural::the_dot_network_s_rule"),
+    M("pairs: labels exchanged", "neural", "np.append(np.ones(len(data.user)), np.zeros(len(negative)))", "np.append(np.zeros(len(data.user)), np.ones(len(negative)))", "neural::the_loss_is_the_cross_entropy_of_the_pairs"),
+    M("pairs: one negative whatever was asked", "neural", "np.repeat(train.user[lacks], self.n_negatives)", "np.repeat(train.user[lacks], 1)", "neural::negatives_are_items_that_the_user_lacks"),
+    M("softmax: log-Q added", "towers", "logits = logits - log_q", "logits = logits + log_q", "towers::in_batch_softmax_by_loops"),
+    M("softmax: copies of the item are negatives", "towers", "logits = logits.masked_fill(same, -torch.inf)", "logits = logits.masked_fill(same & ~same, -torch.inf)", "towers::in_batch_softmax_by_loops"),
+    M("factorization machine: pairs twice", "towers", "pairs = 0.5 * (", "pairs = 1.0 * (", "towers::the_machine_is_the_double_loop_over_fields"),
+    M("attention: the next item is seen", "sequential", ".tril()  # (L, L)", ".tril(1)  # (L, L)", "sequential::no_position_sees_what_comes_after_it"),
+    M("attention: scaled by d, not by its root", "sequential", "/ math.sqrt(q.shape[-1])", "/ q.shape[-1]", "sequential::attention_is_torch_s"),
+    M("sequences: score read one position early", "sequential", "np.maximum(self.lengths_[users] - 1, 0)", "np.maximum(self.lengths_[users] - 2, 0)", "sequential::the_score_is_the_vector_at_the_last_item_times_the_embeddings"),
+    M("SASRec: positions never added", "sequential", "x = self.items(sequence) + self.positions.weight[:L]", "x = self.items(sequence)", "sequential::the_attention_network_by_torch_s_layers"),
+    M("SASRec: nothing around the attention", "sequential", "x = x + self.dropout(self.out(a))", "x = self.dropout(self.out(a))", "sequential::the_attention_network_by_torch_s_layers"),
+    M("VAE: divergence without the log-variance", "autoencoders", "log_variance.exp() - log_variance - 1", "log_variance.exp() - 1", "autoencoders::the_divergence_is_torch_s"),
+    M("VAE: annealing starts at 0", "autoencoders", "(len(self.history_) + 1) / self.anneal", "len(self.history_) / self.anneal", "autoencoders::beta_rises_over_the_first_epochs"),
+    M("VAE: input normalised over users", "autoencoders", "F.normalize(x, dim=1)", "F.normalize(x, dim=0)", "autoencoders::the_network_by_hand"),
+    M("VAE: the running mean weighs the wrong way", "autoencoders", "mean.lerp_(now, 1 - self.averaging)", "mean.lerp_(now, self.averaging)", "autoencoders::the_served_network_is_the_running_mean_of_the_epochs"),
+    M("VAE: noise of the variance, not its root", "autoencoders", "torch.exp(0.5 * log_variance) *", "torch.exp(log_variance) *", "autoencoders::noise_has_the_variance_the_encoder_says"),
+    M("LightGCN: mean over n_layers", "graph", "return total / (n_layers + 1)", "return total / max(n_layers, 1)", "graph::propagation_by_walks_from_node_to_node"),
+    M("LightGCN: backward forgets the matrix", "graph", "return None, ctx.A @ gradient", "return None, gradient", "graph::the_gradient_of_a_walk_is_that_of_a_dense_product"),
+    M("LightGCN: the positive's row pays twice", "graph", "network.n_users + i, network.n_users + j]", "network.n_users + i, network.n_users + i]", "graph::the_objective_by_hand"),
+    M("LightGCN: edges by the user's degree alone", "graph", "np.diff(R.indptr)) * d_i[R.indices])", "np.diff(R.indptr)) * d_i[R.indices] ** 0)", "graph::the_adjacency_edge_by_edge"),
+    # -- sampling, callbacks, parameters
+    M("sampling: positives may be negatives", "sampling", "wrong = wrong[is_stored(indptr, indices, user[wrong], item[wrong])]", "wrong = wrong[:0]", "sampling::negatives_are_items_the_user_lacks"),
+    M("sampling: weights ignored", "sampling", "DiscreteAliasUrn(weights / weights.sum(),", "DiscreteAliasUrn(np.ones(n_items),", "sampling::negatives_follow_their_distribution"),
+    M("sampling: batches in file order", "sampling", "order = rng.permutation(n)", "order = np.arange(n)", "sampling::minibatches_come_in_another_order_each_time"),
+    M("windows: the last step dropped", "sampling", "len(items) - 1, length), len(items) - 1]", "len(items) - 1, length), len(items) - 2]", "sampling::every_step_is_in_exactly_one_window"),
+    M("early stopping: one epoch late", "callbacks", "epoch - self.best_epoch >= self.patience", "epoch - self.best_epoch > self.patience", "base::early_stopping_against_a_loop"),
+    M("early stopping: the best of the last fit", "callbacks", "if epoch == 1:", "if epoch == 0:", "base::early_stopping_against_a_loop"),
+    M("parameters: bounds of numbers ignored", "parameters", "check_number(name, value, **bounds, whole=first is int)", "check_number(name, value, whole=first is int)", "parameters::a_wrong_argument_is_refused_in_fit"),
+    M("parameters: a child loses its parent's rules", "parameters", "rules = inherited[name].metadata", 'rules = {"doc": "", "bounds": {}}', "parameters::a_child_inherits_rules_and_words_and_changes_a_default"),
+    # -- ranking and metrics
+    M("lists: ties by the higher index", "ranking", "order = np.lexsort((col, -value, row))", "order = np.lexsort((-col, -value, row))", "base::top_k_is_a_full_stable_sort"),
+    M("lists: of tied items any may enter", "ranking", "wanted[b, tied[m - (top[b] > kth[b]).sum() :]] = False", "wanted[b, tied[: -(m - (top[b] > kth[b]).sum())]] = False", "base::top_k_is_a_full_stable_sort"),
+    M("RMSE: no root", "metrics", "scale * np.sqrt(np.mean(", "scale * (np.mean(", "metrics::ratings_by_hand"),
+    M("NDCG: an ideal list of k for everybody", "metrics", "ideal[np.minimum(n_relevant, hits.shape[1])]", "ideal[n_relevant * 0 + hits.shape[1]]", "metrics::by_hand"),
+    M("NDCG: discount a place late", "metrics", "np.log2(np.arange(2, k + 2))", "np.log2(np.arange(3, k + 3))", "metrics::by_hand"),
+    M("MAP: divided by at most k", "metrics", "/ place).sum(axis=1), n_relevant)", "/ place).sum(axis=1), np.minimum(n_relevant, len(place)))", "metrics::ranking_metrics_are_trec_eval_s"),
+    M("AUC: ties count 0", "metrics", "return (left + right) / 2", "return left", "metrics::auc_is_scikit_learn_s_and_mann_whitney_s"),
+    M("novelty: nats", "metrics", "surprise = -np.log2(", "surprise = -np.log(", "metrics::novelty_in_bits"),
+    # -- splits, evaluation, comparison
+    M("item-stratified: halves rounded up", "splits", "np.round(ratio * np.bincount(group, minlength=n_groups))", "np.floor(ratio * np.bincount(group, minlength=n_groups) + 0.5)", "splits::halves_are_rounded_to_even"),
+    M("global time: rows at the cut train", "splits", "before = data.time < cut", "before = data.time <= cut", "splits::global_time_separates_the_times"),
+    M("new users: one row too many", "splits", "known = hidden & (place < n_known)", "known = hidden & (place <= n_known)", "splits::new_users_and_their_nested_histories"),
+    M("folds: always the first", "splits", "[fold(data, n, **chosen) for n in range(n_folds)]", "[fold(data, 0, **chosen) for n in range(n_folds)]", "splits::every_row_is_tested_once"),
+    M("order of time: ties reversed", "data", 'return np.argsort(self.time, kind="stable")', 'return len(self.time) - 1 - np.argsort(self.time[::-1], kind="stable")', "splits::leave_last_out_against_a_loop"),
+    M("clip: always one to five", "parts", "return float(train.value.min()), float(train.value.max())", "return 1.0, 5.0", "evaluate::predictions_are_cut_to_the_range_of_the_training_values"),
+    M("evaluate: AUC over seen items", "evaluate", "metrics.auc(scores, relevant, excluded)", "metrics.auc(scores, relevant, None)", "evaluate::evaluate_against_loops"),
+    M("bootstrap: one seed for all", "compare", "rng = np.random.default_rng(random_state)", "rng = np.random.default_rng(0)", "compare::bootstrap_repeats_and_obeys_its_seed"),
+    M("compare: interval not halved", "compare", "return (interval.high - interval.low) / 2", "return interval.high - interval.low", "compare::compare_on_one_split_by_hand"),
+    M("compare: sign of the difference", "compare", "return bootstrap(a - b, **options)", "return bootstrap(b - a, **options)", "compare::paired_bootstrap_is_the_bootstrap_of_the_differences"),
+    M("compare: standard deviation of a population", "compare", "return means.std()", "return means.std(ddof=0)", "compare::compare_on_two_splits_by_hand"),
+    # -- protocol, tuning, study
+    M("protocol: inner test is the validation part", "protocol", "return Split(part.train, part.test, split.test)", "return Split(part.train, part.test, part.test)", "protocol::inner_parts_are_cut_from_the_training_part"),
+    M("protocol: a larger error is better", "protocol", "return -metrics.rmse(", "return metrics.rmse(", "protocol::quality_of_ratings_is_minus_the_rmse"),
+    M("protocol: official folds shuffled", "protocol", "n=n - 1, random_state=None", "n=n - 1", "protocol::the_splits_of_the_book"),
+    M("protocol: own times not told", "protocol", "own_time=True, **options", "own_time=False, **options", "protocol::ratings_are_judged_by_their_errors"),
+    M("halving: the worst survive", "tuning", 'key=lambda k: -rows[k]["score"]', 'key=lambda k: rows[k]["score"]', "tuning::who_survives_by_hand"),
+    M("expected best: one draw too many", "tuning", "np.diff(share**n, axis=1)", "np.diff(share ** (n + 1), axis=1)", "tuning::expected_best_over_all_draws"),
+    M("search: the test part chooses", "study/search", "trial(space.make, parameters, score)", "trial(space.make, parameters, test)", "tuning::the_test_part_never_chooses"),
+    M("results: first split of the last column", "study/results", "at_first[columns[0]]", "at_first[columns[-1]]", "results::a_table_never_mixes_folds results::costs_are_medians results::the_metrics_of_a_task"),
+    M("results: thirds cut below ties", "study/results", "[1 / 3, 2 / 3]), right=True)", "[1 / 3, 2 / 3]))", "results::thirds_are_those_of_pandas_and_live_with_ties"),
+    M("results: users by place", "study/results", 'pd.Series(row.ndcg_per_user, pd.Index(row.users, name="user"))', 'pd.Series(row.ndcg_per_user, pd.RangeIndex(len(row.users), name="user"))', "results::numbers_belong_to_their_users"),
+    M("leaderboard: parameters do not make a row stale", "study/leaderboard", 'facts = ("data", "code", "params_digest")', 'facts = ("data", "code")', "leaderboard::changed_parameters_are_measured_again"),
+    M("leaderboard: zeros count as parameters", "study/leaderboard", "return int(np.count_nonzero(part))", "return int(part.size)", "leaderboard::parameters_by_hand leaderboard::what_is_a_parameter_and_what_is_not"),
+    M("digests: the data do not count", "study/digests", 'yield f"data {value.digest}".encode()', 'yield b"data"', "digests::different_values_have_different_digests digests::digests_are_equal_if_and_only_if_the_values_are"),
+    M("digests: the protocol does not count", "study/digests", 'SCORING = (f"{PACKAGE}.protocol",)', 'SCORING = (f"{PACKAGE}.base",)', "digests::the_modules_that_count"),
+    M("digests: a folder's __init__ does not count", "study/digests", "*_folders(name)", "", "digests::the_init_of_a_folder_counts_with_its_modules"),
+    M("ranges: the last user left out", "study/files", "int(run[-1]) + 1", "int(run[-1])", "results::users_are_stored_as_ranges"),
+)
