@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("recsys_tutor.testing")
+
 settings.register_profile(
     "book",
     deadline=None,  # the first call of a function may import or compile

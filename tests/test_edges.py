@@ -6,11 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
+from cases import MODELS, name_of
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.stats import pearsonr
-from test_contract import MODELS, name_of
 
 from recsys_tutor import checks
 from recsys_tutor.base import FitDiverged

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from cases import MODELS
 from scipy.sparse import csr_array, issparse
-from test_contract import MODELS, scattered
 from threadpoolctl import threadpool_limits
 
 from recsys_tutor import ranking, splits
@@ -37,6 +37,7 @@ from recsys_tutor.study import digests, leaderboard
 from recsys_tutor.study.entries import ENTRIES, LISTS, Entry
 from recsys_tutor.study.leaderboard import count_parameters, measure, run
 from recsys_tutor.study.results import Results
+from recsys_tutor.testing.cases import scattered
 from recsys_tutor.transitions import Transitions
 
 BOOK = Path(__file__).parents[1] / "book" / "results.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_contract import MODELS, name_of, small
+from cases import MODELS, name_of
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from recsys_tutor.autoencoders import MultVAE
@@ -19,6 +19,7 @@ from recsys_tutor.implicit_mf import ImplicitALS
 from recsys_tutor.kernels import one_blas_thread
 from recsys_tutor.mf import ExplicitALS
 from recsys_tutor.neural import DotModel
+from recsys_tutor.testing.cases import small
 from recsys_tutor.training import Draws
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -49,7 +50,7 @@ def data():
 
 
 def job(n):
-    from test_contract import MODELS
+    from cases import MODELS
 
     case, train = MODELS[n], data()
     fewer = {"n_epochs": 2, "batch_size": 1024, "burn_in": 1}
@@ -78,7 +79,7 @@ def small_job(seed):
 EVERY_MODEL = """
 if __name__ == "__main__":
     import torch
-    from test_contract import MODELS
+    from cases import MODELS
 
     torch.set_num_threads(2)
     numbers = range(len(MODELS))
@@ -119,7 +120,7 @@ if __name__ == "__main__":
 
 NESTED = """
 if __name__ == "__main__":
-    from test_contract import MODELS
+    from cases import MODELS
 
     kinds = "ImplicitALS", "BPR", "MultVAE"
     for kind in kinds:

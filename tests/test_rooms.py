@@ -35,7 +35,9 @@ FLOORS = [
     {"parts"},
     {"splits", "evaluate"},
     {"compare"},
-    {"protocol"},
+    {"protocol", "testing.cases"},
+    {"testing.answers", "testing.fitting", "testing.lists"},
+    {"testing"},
     # models
     {"similarity", "training"},
     MODELS,
@@ -194,10 +196,11 @@ def test_importing_the_package_loads_neither_torch_nor_matplotlib():
     assert "matplotlib" in loaded_after("import recsys_tutor.plots"), "it would show"
 
 
-def test_measuring_loads_no_model_and_no_compiler():
-    loaded = loaded_after("import recsys_tutor.compare, recsys_tutor.datasets")
+@pytest.mark.parametrize("rooms", ["compare, recsys_tutor.datasets", "testing"])
+def test_measuring_and_checking_load_no_model_and_no_compiler(rooms):
+    loaded = loaded_after(f"import recsys_tutor.{rooms}")
     assert not loaded & {f"recsys_tutor.{name}" for name in MODELS}
-    assert not loaded & {"torch", "numba", "matplotlib"}
+    assert not loaded & {"torch", "numba", "matplotlib", "pytest"}
 
 
 # -- sizes -----------------------------------------------------------------------------

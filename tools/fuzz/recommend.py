@@ -26,7 +26,7 @@ CHEAP = ("Random", "Popularity", "BiasModel", "ItemKNN", "EASE")
 
 @functools.cache
 def cases():
-    from test_contract import MODELS
+    from cases import MODELS
 
     if os.environ.get("FUZZ_MODELS") == "cheap":
         return [case for case in MODELS if type(case.model).__name__ in CHEAP]
@@ -36,9 +36,9 @@ def cases():
 @functools.cache
 def fitted(number, which):
     """Model ``number`` on one of two data sets (11 x 7 and 6 x 13)."""
-    import test_contract
+    from recsys_tutor.testing import cases as data_of
 
-    data = (test_contract.small, test_contract.other)[which]()
+    data = (data_of.small, data_of.other)[which]()
     return cases()[number].fit(data), data
 
 
