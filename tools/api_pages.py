@@ -115,12 +115,27 @@ def module_page(module):
     elsewhere = [n for n in public if index.shown(f"{module}.{n}") != f"{module}.{n}"]
     text = f"# {module}\n\n```{{eval-rst}}\n.. automodule:: recsys_tutor.{module}\n"
     text += f"   :exclude-members: {', '.join(elsewhere)}\n" if elsewhere else ""
-    text += "```\n"
+    text += "".join(imported_data(module)) + "```\n"
     if elsewhere:
         names = [f"{{py:obj}}`~recsys_tutor.{module}.{name}`" for name in elsewhere]
         text += f"\nDocumented where they are imported from: {', '.join(names)}.\n"
     tests = [f"`{path}`" for path in index.tests_of(module)]
     return text + (f"\nTested by {', '.join(tests)}.\n" if tests else "")
+
+
+def imported_data(module):
+    """Entries for constants of other files: autodoc has no words for an import."""
+    for name in index.modules()[module].public:
+        full, home = f"{module}.{name}", index.modules()[module].imported.get(name)
+        if not home or index.shown(full) != full or not name.isupper():
+            continue
+        path = index.ROOT.joinpath(*home.split(".")).with_suffix(".py")
+        source = path.read_text(encoding="utf-8")
+        said = re.search(rf"((?:^#:.*\n)+){name} = ", source, flags=re.M)
+        words = re.findall(r"^#: ?(.*)", said[1], flags=re.M)
+        words = [word for word in words if word and not word.startswith(":meta")]
+        yield f"\n.. py:data:: recsys_tutor.{full}\n\n"
+        yield "".join(f"   {word}\n" for word in words)
 
 
 def floor_page(floor):

@@ -20,7 +20,7 @@ from recsys_tutor.datasets.movielens_files import (
     reason,
 )
 
-__all__ = ["DataNotAvailable", "WHEEL", "download_wheel", "fetch"]
+__all__ = ["DataNotAvailable", "WHEEL"]
 
 ARCHIVE_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 ARCHIVE_MD5 = "0e33842e24a9c977be4e0107933c0723"
