@@ -134,7 +134,7 @@ def imported_data(module):
         said = re.search(rf"((?:^#:.*\n)+){name} = ", source, flags=re.M)
         words = re.findall(r"^#: ?(.*)", said[1], flags=re.M)
         words = [word for word in words if word and not word.startswith(":meta")]
-        yield f"\n.. py:data:: recsys_tutor.{full}\n\n"
+        yield f"\n.. py:data:: {name}\n   :module: recsys_tutor.{module}\n\n"
         yield "".join(f"   {word}\n" for word in words)
 
 

@@ -75,6 +75,25 @@ def source_module(app, module, name):
     return None
 
 
+def mend_back_links(app):
+    """[docs] in a source page leads to the module's own page.
+
+    ``sphinx.ext.viewcode`` takes one page for all names of a file: that of a package,
+    if it shows one of them. A name that only the package shows has no link then.
+    """
+    modules = getattr(app.env, "_viewcode_modules", {})
+    for module, (code, tags, used, _) in [x for x in modules.items() if x[1]]:
+        own = {
+            name: page
+            for name, page in used.items()
+            if PREFIX + index.shown(f"{module}.{name}".removeprefix(PREFIX))
+            == f"{module}.{name}"
+        }
+        if own:
+            modules[module] = code, tags, own, module
+    return []
+
+
 def find_shown(app, env, node, contnode):
     """A link written with a module that only passes the name on, or without one.
 
@@ -135,4 +154,5 @@ def setup(app):
     app.connect("doctree-resolved", add_code_links)
     app.setup_extension("sphinx.ext.viewcode")
     app.connect("viewcode-follow-imported", source_module)
+    app.connect("html-collect-pages", mend_back_links, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,11 +22,15 @@ from recsys_tutor.datasets._later_ids import LATER_IDS
 __all__ = ["GENRES", "RATINGS_SHA256", "RELATIONS"]
 
 #: SHA-256 of the official u.data: lines "user TAB item TAB rating TAB time LF".
+#:
+#: :meta hide-value:
 RATINGS_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"
 N_USERS, N_ITEMS, N_RATINGS = 943, 1682, 100_000
 
 #: The order of the genre flags in the official u.item; the first flag, "unknown", says
 #: that no genre is known and gives an empty tuple.
+#:
+#: :meta hide-value:
 GENRES = (
     "Action",
     "Adventure",
@@ -49,6 +53,8 @@ GENRES = (
 )
 
 #: Column of the items frame -> relation in the knowledge graph (film on the left).
+#:
+#: :meta hide-value:
 RELATIONS = {
     "actors": "film.film.actor",
     "directors": "film.film.directed_by",
