@@ -40,7 +40,8 @@ def test_every_room_with_a_formula_is_hit():
     rooms = set().union(*test_rooms.FLOORS[start : end + 1])
     missed = rooms - {mutant.file for mutant in MUTANTS}
     assert {"metrics", "protocol", "training", "plsa"} <= rooms
-    assert not missed - {"testing"}, "a fault for each, please"
+    checks = {room for room in missed if room.split(".")[0] == "testing"}
+    assert missed == checks, "a fault for each, please"  # broken models test those
 
 
 #: A comment instead of a formula; a name that is not there; a text that is not there.
