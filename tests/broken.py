@@ -12,8 +12,7 @@ from recsys_tutor import ranking
 from recsys_tutor.base import FitDiverged, Recommender
 from recsys_tutor.checks import check_number
 from recsys_tutor.data import Interactions
-from recsys_tutor.testing import ModelCase
-from recsys_tutor.testing.cases import Stop, small
+from recsys_tutor.testing.cases import ModelCase, Stop, small
 
 
 class Good(Recommender):

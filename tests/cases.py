@@ -27,7 +27,7 @@ from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.neural import DotModel, NeuMF
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.sequential import GRU4Rec, SASRec
-from recsys_tutor.testing import ModelCase
+from recsys_tutor.testing.cases import ModelCase
 from recsys_tutor.towers import DeepFM, TwoTower
 from recsys_tutor.transitions import Transitions
 

@@ -1,7 +1,8 @@
 """The contract as checks for anybody's model.
 
 ``check_model(model, **facts)`` fits a model many times on small data and says which
-rule of the contract it breaks, if any. The facts are those of a :class:`ModelCase`:
+rule of the contract it breaks, if any. The facts are those of a
+:class:`~recsys_tutor.testing.cases.ModelCase`:
 what each parameter changes, which values are wrong, what the model can do. The checks
 need no test tool; with pytest, run :data:`CHECKS` one by one::
 
@@ -19,13 +20,13 @@ from collections.abc import Callable
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.testing import answers, fitting, lists
-from recsys_tutor.testing.cases import ModelCase
+from recsys_tutor.testing.cases import ModelCase  # noqa: F401
 
-__all__ = ["CHECKS", "ModelCase", "check_model"]
+__all__ = ["CHECKS", "check_model"]
 
 #: Every check by name, from the constructor to the evaluation of lists. A check takes a
-#: :class:`ModelCase` and raises an error if the model breaks the rule, which is the
-#: first line of the check's docstring.
+#: :class:`~recsys_tutor.testing.cases.ModelCase` and raises an error if the model
+#: breaks the rule, which is the first line of the check's docstring.
 #:
 #: :meta hide-value:
 CHECKS: dict[str, Callable[[ModelCase], None]] = {
@@ -44,7 +45,8 @@ def check_model(model: Recommender, **facts) -> None:
     model : Recommender
         Unfitted, with settings small enough for a second of fitting.
     facts
-        The other fields of :class:`ModelCase`. ``effects`` and ``invalid`` name every
+        The other fields of :class:`~recsys_tutor.testing.cases.ModelCase`.
+        ``effects`` and ``invalid`` name every
         parameter; what the model can do beyond scores (``rating``, ``history``,
         ``similar``, ``explains``, ``iterative``, ``sequential``) is False unless told.
         ``exempt`` maps a check that does not apply to the reason.
