@@ -246,6 +246,16 @@ def test_a_small_pass_follows_the_finite_differences():
         assert np.abs(gradient).max() > 0.1
 
 
+def test_bpr_objective_is_the_literal_sum():
+    """Checks eq-bpr-objective: loss and penalty of each triple, one after the other."""
+    (b, P, Q), total = factors(), 0.0
+    for u, i, j in zip(*triples(), strict=True):
+        total -= np.log(oracles.sigmoid(b[i] - b[j] + P[u] @ (Q[i] - Q[j])))
+        total += REG / 2 * (P[u] @ P[u] + Q[i] @ Q[i] + Q[j] @ Q[j])
+        total += REG / 2 * (b[i] ** 2 + b[j] ** 2)
+    assert bpr_objective(*triples(), b, P, Q, REG) == pytest.approx(total, rel=1e-12)
+
+
 def test_bpr_objective_is_the_sum_of_its_shares_and_never_overflows():
     rows, state = triples(), factors()
     shares = [bpr_objective(*(r[[n]] for r in rows), *state, REG) for n in range(8)]
