@@ -147,6 +147,7 @@ def test_data_are_told_apart():
     ]
     digests = [data.digest for data in different]
     assert len(set(digests)) == len(digests)
+    assert len({digest(data) for data in different}) == len(digests)
     assert interactions().digest == digests[0]
     wide = interactions(user_ids=np.array(["a", "b"], dtype="U99"))
     assert wide.digest == digests[0], "how text is stored does not count"

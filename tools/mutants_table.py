@@ -165,7 +165,7 @@ MUTANTS = (
     M("results: users by place", "study/results", 'pd.Series(row.ndcg_per_user, pd.Index(row.users, name="user"))', 'pd.Series(row.ndcg_per_user, pd.RangeIndex(len(row.users), name="user"))', "results::numbers_belong_to_their_users"),
     M("leaderboard: parameters do not make a row stale", "study/leaderboard", 'facts = ("data", "code", "params_digest")', 'facts = ("data", "code")', "leaderboard::changed_parameters_are_measured_again"),
     M("leaderboard: zeros count as parameters", "study/leaderboard", "return int(np.count_nonzero(part))", "return int(part.size)", "leaderboard::parameters_by_hand leaderboard::what_is_a_parameter_and_what_is_not"),
-    M("digests: the data do not count", "study/digests", 'yield f"data {value.digest}".encode()', 'yield b"data"', "digests::different_values_have_different_digests digests::digests_are_equal_if_and_only_if_the_values_are"),
+    M("digests: the data do not count", "study/digests", 'yield f"data {value.digest}".encode()', 'yield b"data"', "digests::data_are_told_apart"),
     M("digests: the protocol does not count", "study/digests", 'SCORING = (f"{PACKAGE}.protocol",)', 'SCORING = (f"{PACKAGE}.base",)', "digests::the_modules_that_count"),
     M("digests: a folder's __init__ does not count", "study/digests", "*_folders(name)", "", "digests::the_init_of_a_folder_counts_with_its_modules"),
     M("ranges: the last user left out", "study/files", "int(run[-1]) + 1", "int(run[-1])", "results::users_are_stored_as_ranges"),
