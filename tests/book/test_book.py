@@ -7,7 +7,7 @@ import copy
 import json
 import re
 
-import book_checks as rules
+import chapter_rules as rules
 import nbformat
 import pytest
 import yaml

@@ -4,7 +4,7 @@ import json
 import re
 import statistics
 
-import book_checks as rules
+import chapter_rules as rules
 import nbformat
 import notebooks
 import pytest

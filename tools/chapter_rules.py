@@ -1,7 +1,7 @@
 """The rules of the book as functions: each takes a notebook and returns its faults.
 
-A fault is one sentence that says where it is and what to do. tests/test_book.py applies
-the functions to every chapter, and to broken notebooks on which each must report.
+A fault is one sentence that says where it is and what to do. The tests apply the functions to
+every chapter, and to broken notebooks on which each must report.
 """
 
 import ast
