@@ -1,18 +1,28 @@
-"""The rules of the book as functions: each takes a notebook and returns its faults.
+"""The rules of a chapter as functions: each takes a notebook and returns its faults.
 
-A fault is one sentence that says where it is and what to do. The tests apply the functions to
-every chapter, and to broken notebooks on which each must report.
+A fault is one sentence that says where it is and what to do. ``tools/check.py`` prints
+them; the tests apply every rule to every chapter, and to broken notebooks on which it
+must report.
 """
 
 import ast
-import importlib
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-BOOK = ROOT / "book"
-PACKAGE = ROOT / "recsys_tutor"
+import chapter_names as names
+from chapter_text import (
+    all_items,
+    code_cells,
+    flatten,
+    has_image,
+    headings,
+    markdown_items,
+    output_texts,
+    read,
+    section,
+    strip_inline,
+    walk,
+)
 
 MAX_WORDS = 3000
 CELLS = (25, 60)
@@ -27,175 +37,6 @@ BOX_CLASSES = {"check", "front", "quiz"}
 BOXES = {"note", "tip", "warning"}
 OTHER_BOXES = {"admonition", "attention", "caution", "danger", "error", "hint"}
 OTHER_BOXES |= {"important", "seealso", "topic", "sidebar"}
-SYMBOL_HEADER = ["Symbol", "Meaning", "Code"]
-
-
-# --------------------------------------------------------------- reading MyST text
-
-
-@dataclass
-class Directive:
-    """One fenced block. A plain code fence has the name ``""``."""
-
-    name: str
-    title: str
-    options: dict
-    items: list = field(default_factory=list)
-    text: str = ""
-
-    @property
-    def classes(self):
-        return self.options.get("class", "").split()
-
-
-OPENING = re.compile(r"^\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([^}`]+)\})?([^`]*)$")
-VERBATIM = {"", "math", "code", "code-block", "code-cell", "eval-rst", "figure"}
-VERBATIM |= {"bibliography", "literalinclude", "raw", "mermaid"}
-
-
-def parse(text):
-    """Lines and `Directive` blocks of a MyST text; nested ones inside their parent."""
-    items, lines, at = [], text.splitlines(), 0
-    while at < len(lines):
-        opening = OPENING.match(lines[at])
-        is_colon = opening and opening[1][0] == ":"
-        if not opening or (is_colon and not opening[2]):
-            items.append(lines[at])
-            at += 1
-            continue
-        mark, end = opening[1], at + 1
-        close = re.compile(rf"^\s*{re.escape(mark[0])}{{{len(mark)},}}\s*$")
-        while end < len(lines) and not close.match(lines[end]):
-            end += 1
-        body = lines[at + 1 : end]
-        options = {}
-        while body and re.match(r"^\s*:[\w-]+:", body[0]) and opening[2]:
-            key, _, value = body.pop(0).strip()[1:].partition(":")
-            options[key] = value.strip()
-        name, content = opening[2] or "", "\n".join(body)
-        inner = [] if name in VERBATIM else parse(content)
-        items.append(Directive(name, opening[3].strip(), options, inner, content))
-        at = end + 1
-    return items
-
-
-def walk(items):
-    """All directives, parents before children."""
-    for item in items:
-        if isinstance(item, Directive):
-            yield item
-            yield from walk(item.items)
-
-
-def flatten(items, drop=()):
-    """The text without fences, code, formulas blocks and the directives in `drop`."""
-    lines = []
-    for item in items:
-        if not isinstance(item, Directive):
-            lines.append(item)
-        elif item.name not in VERBATIM and item.name not in drop:
-            lines += ["", item.title, "", flatten(item.items, drop), ""]
-    return re.sub(r"\$\$.*?\$\$(?:\s*\([^)]*\))?", "", "\n".join(lines), flags=re.S)
-
-
-def strip_inline(text):
-    """`text` without roles, inline code, formulas and addresses."""
-    text = re.sub(r"\{[\w:-]+\}(`+).*?\1", " ", text, flags=re.S)
-    text = re.sub(r"(`+).*?\1", " ", text, flags=re.S)
-    text = re.sub(r"\$[^$\n]+(?:\n[^$\n]+)?\$", " ", text)
-    text = re.sub(r"\]\([^)]*\)", "]", text)
-    return re.sub(r"https?://\S+", " ", text)
-
-
-@dataclass
-class Cell:
-    number: int
-    kind: str
-    source: str
-    tags: list
-    metadata: dict
-    outputs: list
-    count: object
-    solution: str = ""  # label of the exercise whose gated solution holds the cell
-    items: list = field(default_factory=list)  # markdown outside gated solutions
-    inside: list = field(default_factory=list)  # markdown inside them
-
-
-def read(notebook):
-    """The cells, each knowing whether it stands inside a gated solution."""
-    cells, label = [], ""
-    for number, raw in enumerate(notebook["cells"], start=1):
-        source = raw["source"]
-        source = source if isinstance(source, str) else "".join(source)
-        metadata = raw.get("metadata", {})
-        cell = Cell(
-            number,
-            raw["cell_type"],
-            source,
-            list(metadata.get("tags", [])),
-            metadata,
-            raw.get("outputs", []),
-            raw.get("execution_count"),
-            label,
-        )
-        if cell.kind == "markdown":
-            for item in parse(source):
-                name = item.name if isinstance(item, Directive) else ""
-                if name == "solution-start":
-                    label = item.title
-                    cell.items.append(item)
-                elif name == "solution-end":
-                    label = ""
-                    cell.items.append(item)
-                else:
-                    (cell.inside if label else cell.items).append(item)
-        cells.append(cell)
-    return cells
-
-
-def code_cells(cells):
-    return [c for c in cells if c.kind == "code" and c.source.strip()]
-
-
-def markdown_items(cells):
-    return [item for c in cells if c.kind == "markdown" for item in c.items]
-
-
-def all_items(cells):
-    return [i for c in cells if c.kind == "markdown" for i in c.items + c.inside]
-
-
-def output_texts(cell):
-    """Every text in the outputs of a cell: streams and the text representations."""
-    for output in cell.outputs:
-        for value in [output.get("text", ""), *output.get("data", {}).values()]:
-            value = "".join(value) if isinstance(value, list) else value
-            if isinstance(value, str):
-                yield value
-
-
-def has_image(cell):
-    return any("image/png" in output.get("data", {}) for output in cell.outputs)
-
-
-def headings(cells, level=2):
-    pattern = re.compile(rf"^{'#' * level}\s+(.*)$")
-    found = []
-    for item in markdown_items(cells):
-        if isinstance(item, str) and pattern.match(item):
-            found.append(pattern.match(item)[1].strip())
-    return found
-
-
-def section(cells, start):
-    """The markdown items below the H2 that begins with `start`."""
-    inside, found = [], False
-    for item in markdown_items(cells):
-        if isinstance(item, str) and re.match(r"^##\s", item):
-            found = item[2:].strip().lower().startswith(start.lower())
-        elif found:
-            inside.append(item)
-    return inside
 
 
 # --------------------------------------------------------------- cells and outputs
@@ -211,13 +52,17 @@ def check_executed(notebook):
             )
         for output in cell.outputs:
             if output.get("output_type") == "error":
-                faults.append(f"cell {cell.number} ended with {output.get('ename')}")
+                faults.append(
+                    f"cell {cell.number} ended with {output.get('ename')}: mend it and "
+                    "run tools/notebooks.py"
+                )
     return faults
 
 
 def check_stderr(notebook):
     return [
-        f"cell {cell.number} writes to stderr: {''.join(output.get('text', ''))[:60]!r}"
+        f"cell {cell.number} writes to stderr, remove the cause: "
+        f"{''.join(output.get('text', ''))[:60]!r}"
         for cell in code_cells(read(notebook))
         for output in cell.outputs
         if output.get("name") == "stderr"
@@ -238,7 +83,10 @@ def check_paths(notebook):
             found = PATHS.search(text)
             if found or (len(home) > 1 and re.search(re.escape(home) + r"\b", text)):
                 what = found[0] if found else home
-                faults.append(f"cell {cell.number} shows a path of a machine: {what!r}")
+                faults.append(
+                    f"cell {cell.number} shows a path of a machine, {what!r}: print "
+                    "the file's name only"
+                )
     return faults
 
 
@@ -246,15 +94,15 @@ def check_outputs(notebook):
     """Nothing that another run or another machine would print differently."""
     faults = []
     volatile = {
-        r"\bat 0x[0-9a-fA-F]{6,}": "a memory address",
+        r"\bat 0x[0-9a-fA-F]{6,}": "a memory address (print a name)",
         r"\bnp\.(float|int|bool|str)\w*\(": "a numpy scalar (print it, or float() it)",
-        r'id="T_[0-9a-f]{3,}': "a pandas Styler table (random ids)",
+        r'id="T_[0-9a-f]{3,}': "a pandas Styler table (random ids: show a plain frame)",
     }
     for cell in code_cells(read(notebook)):
         for text in output_texts(cell):
             for pattern, what in volatile.items():
                 if re.search(pattern, text):
-                    faults.append(f"the output of cell {cell.number} contains {what}")
+                    faults.append(f"cell {cell.number} shows {what}")
     return faults
 
 
@@ -273,12 +121,14 @@ def check_code_size(notebook):
         limit = MAX_LINES_LONG if "long" in cell.tags else MAX_LINES
         lines = [line for line in cell.source.splitlines() if line.strip()]
         if len(lines) > limit:
-            faults.append(f"cell {cell.number} has {len(lines)} lines, at most {limit}")
+            faults.append(
+                f"cell {cell.number} has {len(lines)} lines, at most {limit}: divide it"
+            )
         width = max(len(line) for line in lines)
         if width > MAX_COLUMNS:
             faults.append(
                 f"cell {cell.number} has a line of {width} columns, "
-                f"at most {MAX_COLUMNS}"
+                f"at most {MAX_COLUMNS}: break it"
             )
     return faults
 
@@ -313,18 +163,32 @@ def check_figures(notebook):
                 "message in 20 characters or more"
             )
         if not str(figure.get("caption", "")).strip():
-            faults.append(f"cell {cell.number} shows a picture without a caption")
+            faults.append(
+                f"cell {cell.number} shows a picture without a caption: add one to "
+                "mystnb.figure"
+            )
         if not str(figure.get("name", "")).startswith("fig-"):
-            faults.append(f"cell {cell.number} shows a picture without a name fig-...")
-    for item in walk(all_items(cells)):
-        if item.name == "figure" and len(item.options.get("alt", "")) < 20:
-            faults.append(f"figure {item.title} has no alt text of 20 characters")
-    for line in all_items(cells):
-        for alt in re.findall(
-            r"!\[([^\]]*)\]\(", line if isinstance(line, str) else ""
-        ):
+            faults.append(
+                f"cell {cell.number} shows a picture without a name fig-...: add it to "
+                "mystnb.figure"
+            )
+    return faults + faults_of_text_pictures(cells)
+
+
+def faults_of_text_pictures(cells):
+    more = "say its message in 20 characters or more"
+    faults = [
+        f"cell {item.cell}: figure {item.title} has no alt text: {more}"
+        for item in walk(all_items(cells))
+        if item.name == "figure" and len(item.options.get("alt", "")) < 20
+    ]
+    for cell in cells:
+        lines = [line for line in cell.items + cell.inside if isinstance(line, str)]
+        for alt in re.findall(r"!\[([^\]]*)\]\(", "\n".join(lines)):
             if len(alt) < 20:
-                faults.append(f"a picture in the text has the alt text {alt!r}")
+                faults.append(
+                    f"cell {cell.number}: a picture has the alt text {alt!r}: {more}"
+                )
     return faults
 
 
@@ -335,16 +199,18 @@ def check_front_box(notebook):
     cells = read(notebook)
     first = cells[0] if cells else None
     if first is None or first.kind != "markdown" or not first.source.startswith("# "):
-        return ["the first cell must start with the chapter's title (# ...)"]
+        return ["cell 1 must start with the chapter's title (# ...)"]
     boxes = [d for d in walk(all_items(cells)) if "front" in d.classes]
     if len(boxes) != 1 or not any(d is boxes[0] for d in walk(first.items)):
         return [f"{len(boxes)} front boxes; one is needed, in the first cell"]
     faults = []
     if next(walk(first.items)) is not boxes[0]:
-        faults.append("the front box must be the first box of the chapter")
+        faults.append("cell 1: the front box must be the first box of the chapter")
     run_time = re.search(r"\*\*Run time\*\*\s*\|([^|]*)\|", boxes[0].text)
     if not run_time or not re.search(r"\d+\s*(s|seconds|min|minutes)\b", run_time[1]):
-        faults.append("the front box needs `| **Run time** | about 20 s on 2 cores |`")
+        faults.append(
+            "cell 1: the front box needs `| **Run time** | about 20 s on 2 cores |`"
+        )
     return faults
 
 
@@ -362,7 +228,7 @@ def check_check_boxes(notebook):
     cells = read(notebook)
     faults = []
     if not any("check" in d.classes for d in walk(markdown_items(cells))):
-        faults.append("no box of `:class: check`")
+        faults.append("no box of `:class: check`: add one")
     pattern = re.compile(r"^\s*assert\b|\bnp\.testing\.assert_", re.M)
     if not any(pattern.search(c.source) for c in code_cells(cells) if not c.solution):
         faults.append("no check cell: one with `assert` or `np.testing.assert_...`")
@@ -377,24 +243,24 @@ def check_quiz(notebook):
     if not 4 <= len(questions) <= 6:
         faults.append(f"the quiz has {len(questions)} questions, 4 to 6 are asked for")
     for question in questions:
+        place = f"cell {question.cell}, {question.title}"
         options = [d for d in walk(question.items) if d.name == "dropdown"]
         verdicts = []
         if len(options) < 2:
-            faults.append(f"{question.title}: {len(options)} options, at least 2")
+            faults.append(f"{place}: {len(options)} options, at least 2")
         for option in options:
             verdict = re.match(r"\s*\*\*(Right|Wrong)\.\*\*\s*(.*)", option.text, re.S)
             if not verdict:
                 faults.append(
-                    f"{question.title}, {option.title}: start with **Right.** or "
-                    "**Wrong.**"
+                    f"{place}, {option.title}: start with **Right.** or **Wrong.**"
                 )
             elif len(verdict[2].split()) < 5:
-                faults.append(f"{question.title}, {option.title}: give a reason")
+                faults.append(f"{place}, {option.title}: give a reason")
             verdicts.append(verdict[1] if verdict else "")
         if "Right" not in verdicts:
-            faults.append(f"{question.title}: no option is right")
+            faults.append(f"{place}: no option is right")
         if options and "open" in options[0].options:
-            faults.append(f"{question.title}: the options must be collapsed")
+            faults.append(f"{place}: the options must be collapsed, drop `:open:`")
     return faults
 
 
@@ -402,46 +268,58 @@ def check_exercises(notebook):
     cells = read(notebook)
     found = list(walk(markdown_items(cells)))
     exercises = [d for d in found if d.name == "exercise"]
-    faults = [f"exercise {d.title!r} has no label" for d in exercises if not label(d)]
-    labels = [label(d) for d in exercises if label(d)]
-    faults += [f"label {x!r} is used twice" for x in set(labels) if labels.count(x) > 1]
-    solutions = [d for d in found if d.name in ("solution", "solution-start")]
-    targets = [d.title for d in solutions]
-    for name in sorted(set(labels)):
-        if targets.count(name) != 1:
-            faults.append(
-                f"exercise {name!r} has {targets.count(name)} solutions, not 1"
-            )
-    for solution in solutions:
-        if solution.title not in labels:
-            faults.append(f"a solution belongs to no exercise: {solution.title!r}")
-        if "dropdown" not in solution.classes:
-            faults.append(
-                f"the solution of {solution.title!r} needs `:class: dropdown`"
-            )
-        code = [c for c in code_cells(cells) if c.solution == solution.title]
-        if solution.name == "solution" and not solution.text.strip():
-            faults.append(f"the solution of {solution.title!r} is empty")
-        if solution.name == "solution-start" and not any(c.count for c in code):
-            faults.append(
-                f"the solution of {solution.title!r} has no executed code cell"
-            )
-    if not any(d.name == "solution-start" for d in solutions):
-        faults.append("no exercise has an executed solution (solution-start ... -end)")
+    faults = [
+        f"cell {d.cell}: exercise {d.title!r} has no label: add `:label: ex-...`"
+        for d in exercises
+        if not d.label
+    ]
+    labels = [d.label for d in exercises if d.label]
+    faults += [
+        f"cell {d.cell}: label {d.label!r} is used twice"
+        for position, d in enumerate(exercises)
+        if d.label and d.label in [other.label for other in exercises[:position]]
+    ]
     for tier in TIERS:
         if not any(re.match(rf"{tier}\b|.*\({tier}\)", d.title) for d in exercises):
             faults.append(
                 f"no exercise of the tier {tier!r}: `{{exercise}} {tier}: ...`"
             )
+    solutions = [d for d in found if d.name in ("solution", "solution-start")]
+    targets = [d.title for d in solutions]
+    for d in exercises:
+        if d.label and targets.count(d.label) != 1:
+            faults.append(
+                f"cell {d.cell}: exercise {d.label!r} has {targets.count(d.label)} "
+                "solutions, not 1"
+            )
+    return faults + faults_of_solutions(cells, solutions, labels)
+
+
+def faults_of_solutions(cells, solutions, labels):
+    faults = []
+    for solution in solutions:
+        place = f"cell {solution.cell}: the solution of {solution.title!r}"
+        if solution.title not in labels:
+            faults.append(
+                f"cell {solution.cell}: a solution belongs to no exercise: "
+                f"{solution.title!r}"
+            )
+        if "dropdown" not in solution.classes:
+            faults.append(f"{place} needs `:class: dropdown`")
+        code = [c for c in code_cells(cells) if c.solution == solution.title]
+        if solution.name == "solution" and not solution.text.strip():
+            faults.append(f"{place} is empty: write it")
+        if solution.name == "solution-start" and not any(c.count for c in code):
+            faults.append(f"{place} has no executed code cell: run tools/notebooks.py")
+    if not any(d.name == "solution-start" for d in solutions):
+        faults.append("no exercise has an executed solution (solution-start ... -end)")
     for cell in cells:
         for line in cell.inside:
             if isinstance(line, str) and re.match(r"^#{1,6}\s", line):
-                faults.append(f"cell {cell.number}: a heading inside a solution")
+                faults.append(
+                    f"cell {cell.number}: a heading inside a solution: use bold text"
+                )
     return faults
-
-
-def label(directive):
-    return directive.options.get("label", "")
 
 
 PREDICTION = re.compile(
@@ -473,9 +351,11 @@ def check_size(notebook):
     faults = []
     words, cells = prose_words(notebook), cell_count(notebook)
     if words > MAX_WORDS:
-        faults.append(f"{words} words of prose, at most {MAX_WORDS}")
+        faults.append(f"{words} words of prose, at most {MAX_WORDS}: cut")
     if not CELLS[0] <= cells <= CELLS[1]:
-        faults.append(f"{cells} cells outside solutions, {CELLS[0]} to {CELLS[1]}")
+        faults.append(
+            f"{cells} cells outside solutions, {CELLS[0]} to {CELLS[1]} are asked for"
+        )
     return faults
 
 
@@ -488,162 +368,60 @@ def check_boxes(notebook):
             continue
         if name in OTHER_BOXES:
             faults.append(
-                f"box {name!r} ({directive.title}): use note, tip, warning, or an "
-                "admonition of class check, front or quiz"
+                f"cell {directive.cell}: box {name!r} ({directive.title}): use note, "
+                "tip, warning, or an admonition of class check, front or quiz"
             )
         if name in BOXES and classes & BOX_CLASSES:
             faults.append(
-                f"a {name} has the class {sorted(classes)}: one meaning a box"
+                f"cell {directive.cell}: a {name} has the class {sorted(classes)}: "
+                "one meaning a box"
             )
     for cell in cells:
         if cell.kind != "markdown":
             continue
         for line in cell.source.splitlines():
             if re.match(r"^\s*`{3,}\{[^}]*\}.*`", line):
-                faults.append(f"cell {cell.number}: a backtick in a directive's title")
+                faults.append(
+                    f"cell {cell.number}: a backtick in a directive's title: move it "
+                    "into the body"
+                )
             if re.match(r"^\s*`{3,}\{code-cell\}", line):
-                faults.append(f"cell {cell.number}: a code cell was read as text")
+                faults.append(
+                    f"cell {cell.number}: a code cell was read as text: close the "
+                    "fence above it"
+                )
     return faults
 
 
-# ------------------------------------------------------------ symbols, numbers, names
+# --------------------------------------------------------------- all of them
+
+#: Rules by name; each takes a notebook and its number (None: no numbered chapter).
+EVERY_NOTEBOOK = {
+    "executed": lambda nb, n: check_executed(nb),
+    "stderr": lambda nb, n: check_stderr(nb),
+    "paths": lambda nb, n: check_paths(nb),
+    "outputs": lambda nb, n: check_outputs(nb),
+    "tags": lambda nb, n: check_tags(nb),
+    "code_size": lambda nb, n: check_code_size(nb),
+    "imports": lambda nb, n: check_imports(nb),
+    "figures": lambda nb, n: check_figures(nb),
+    "boxes": lambda nb, n: check_boxes(nb),
+    "citations": lambda nb, n: names.check_citations(nb, names.bibliography()),
+    "decimals": lambda nb, n: names.check_decimals(nb),
+    "glue": lambda nb, n: names.check_glue(nb),
+}
+NUMBERED_CHAPTER = {
+    "front_box": lambda nb, n: check_front_box(nb),
+    "sections": check_sections,
+    "check_boxes": lambda nb, n: check_check_boxes(nb),
+    "quiz": lambda nb, n: check_quiz(nb),
+    "exercises": lambda nb, n: check_exercises(nb),
+    "prediction": lambda nb, n: check_prediction(nb),
+    "size": lambda nb, n: check_size(nb),
+    "symbols": names.check_symbols,
+}
 
 
-def package_source():
-    return "\n".join(path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")))
-
-
-def name_exists(name, source):
-    """Is `name` importable below the package, or an identifier of its source?"""
-    name = re.split(r"[(\[ ]", name.strip())[0].removeprefix("recsys_tutor.")
-    parts = name.split(".")
-    if not all(part.isidentifier() for part in parts):
-        return False
-    room = PACKAGE / parts[0]
-    if len(parts) > 1 and (room.with_suffix(".py").exists() or room.is_dir()):
-        thing = importlib.import_module(f"recsys_tutor.{parts[0]}")
-        for part in parts[1:]:
-            if not hasattr(thing, part):
-                return False
-            thing = getattr(thing, part)
-        return True
-    return all(re.search(rf"\b{part}\b", source) for part in parts)
-
-
-def symbol_rows(cells):
-    """Rows of the tables `| Symbol | Meaning | Code |`."""
-    inside = False
-    for item in flatten(markdown_items(cells)).splitlines():
-        columns = [part.strip() for part in re.split(r"(?<!\\)\|", item.strip())[1:-1]]
-        if columns == SYMBOL_HEADER:
-            inside = True
-        elif not columns:
-            inside = False
-        elif inside and not re.fullmatch(r":?-+:?", columns[0]):
-            yield columns
-
-
-def check_symbols(notebook, number, source=None):
-    source = package_source() if source is None else source
-    rows = list(symbol_rows(read(notebook)))
-    faults = []
-    if number >= 3 and not rows:
-        faults.append("no symbol table `| Symbol | Meaning | Code |`")
-    for row in rows:
-        if len(row) != 3:
-            faults.append(f"symbol table: {len(row)} columns in {row}")
-            continue
-        for name in re.findall(r"`([^`]+)`", row[2]):
-            if not name_exists(name, source):
-                faults.append(f"symbol table: {name!r} is not in the package")
-    return faults
-
-
-CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
-
-
-def check_citations(notebook, keys):
-    faults = []
-    for cell in read(notebook):
-        if cell.kind != "markdown":
-            continue
-        for group in CITE.findall(cell.source):
-            for key in group.split(","):
-                if key.strip() not in keys:
-                    faults.append(
-                        f"cell {cell.number} cites {key.strip()!r}: not in "
-                        "references.bib"
-                    )
-    return faults
-
-
-def check_bibliography(entries):
-    """`entries`: key -> dict of lower-case field names."""
-    faults = []
-    for key, fields in entries.items():
-        for name in ("author", "title", "year"):
-            if not fields.get(name, "").strip():
-                faults.append(f"{key} has no {name}")
-        if not any(fields.get(name) for name in ("doi", "eprint", "url", "isbn")):
-            faults.append(f"{key} has none of doi, eprint, url, isbn")
-        if not re.fullmatch(r"\d{4}", fields.get("year", "")):
-            faults.append(f"{key} has the year {fields.get('year')!r}")
-    return faults
-
-
-def check_decimals(notebook):
-    """A number with three decimals in a sentence is computed (glue) or cited."""
-    faults = []
-    drop = ("exercise", "solution", "solution-start", "table", "list-table")
-    for cell in read(notebook):
-        if cell.kind != "markdown":
-            continue
-        for block in re.split(r"\n\s*\n", flatten(cell.items, drop)):
-            lines = [
-                line
-                for line in block.splitlines()
-                if not line.lstrip().startswith(("|", "#"))
-            ]
-            text = "\n".join(lines)
-            if CITE.search(text):
-                continue
-            for found in re.findall(r"(?<![\w.])\d+\.\d{3,}", strip_inline(text)):
-                faults.append(f"cell {cell.number} types {found}: glue or cite it")
-    return faults
-
-
-GLUE = re.compile(r"\{glue(?::\w*)?\}`([^`]+)`|\{glue(?::\w+)?\}\s+([\w.-]+)")
-
-
-def glued(notebook):
-    """Names stored by ``glue``, with repetitions."""
-    return [
-        output["metadata"]["scrapbook"]["name"]
-        for cell in code_cells(read(notebook))
-        for output in cell.outputs
-        if "scrapbook" in output.get("metadata", {})
-    ]
-
-
-def check_glue(notebook):
-    faults, names = [], glued(notebook)
-    faults += [
-        f"glue name {n!r} is stored twice" for n in set(names) if names.count(n) > 1
-    ]
-    for cell in read(notebook):
-        if cell.kind != "markdown":
-            continue
-        for role, directive in GLUE.findall(cell.source):
-            name = role or directive
-            if "::" in name:
-                continue  # another page; the build resolves it
-            name = name.split(":")[0]
-            if name not in names:
-                faults.append(f"cell {cell.number} uses glue {name!r}: never stored")
-    return faults
-
-
-def chapter_number(path):
-    """``3`` for 03_baselines.ipynb, None for an unnumbered page."""
-    found = re.match(r"(\d\d)_", Path(path).name)
-    return int(found[1]) if found else None
+def rules_of(number):
+    """The rules of a notebook: all, or those that need no number."""
+    return EVERY_NOTEBOOK | (NUMBERED_CHAPTER if number is not None else {})
