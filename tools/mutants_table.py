@@ -2,7 +2,7 @@
 
 Read by ``tools/mutants.py``. ``file`` stands below ``recsys_tutor/`` (without ``.py``);
 ``old`` occurs in it exactly once; ``tests`` are words "module::function" for the test
-functions below ``tests/`` that should fail, the narrowest there are.
+functions below ``tests/package/`` that should fail, the narrowest there are.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,9 @@ class Mutant(NamedTuple):
     def nodes(self) -> list[str]:
         """The tests as pytest takes them."""
         pairs = [word.split("::") for word in self.tests.split()]
-        return [f"tests/test_{module}.py::test_{name}" for module, name in pairs]
+        return [
+            f"tests/package/test_{module}.py::test_{name}" for module, name in pairs
+        ]
 
 
 M = Mutant

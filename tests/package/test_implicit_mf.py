@@ -24,7 +24,7 @@ from recsys_tutor.implicit_mf import (
 from recsys_tutor.sampling import sample_negatives
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parent.parent / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 RATE, REG = 0.05, 0.07
 
 

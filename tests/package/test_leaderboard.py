@@ -40,7 +40,7 @@ from recsys_tutor.study.results import Results
 from recsys_tutor.testing.cases import scattered
 from recsys_tutor.transitions import Transitions
 
-BOOK = Path(__file__).parents[1] / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 
 #: Two entries with 5 + 1 and 10 + 1 runs.
 TWO = (

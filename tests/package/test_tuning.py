@@ -32,7 +32,7 @@ from recsys_tutor.tuning import (
     successive_halving,
 )
 
-BOOK = Path(__file__).parents[1] / "book" / "tuning.json"
+BOOK = Path(__file__).parents[2] / "book" / "tuning.json"
 
 
 @pytest.fixture(scope="module")

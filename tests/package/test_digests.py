@@ -98,7 +98,7 @@ def test_digests_are_the_same_in_every_process():
     assert len(seen) == 1 and len(seen.pop().split()) == 2
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NUMBERS = st.lists(st.integers(-3, 3), max_size=4)
 
 
