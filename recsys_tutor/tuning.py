@@ -61,12 +61,8 @@ def trial(make: Callable, parameters: Mapping, score: Callable, **more: Any) -> 
         value = score(make(**parameters, **more))
     except FitDiverged:
         value = -np.inf
-    return {
-        "params": parameters,
-        **more,
-        "score": value,
-        "seconds": time.process_time() - started,
-    }
+    seconds = time.process_time() - started
+    return {"params": parameters, **more, "score": value, "seconds": seconds}
 
 
 def random_search(

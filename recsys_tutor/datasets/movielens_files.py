@@ -111,13 +111,7 @@ def parse(files: dict[str, bytes]) -> dict:
         ratings = ratings.astype("int64").to_numpy()
     except ValueError as error:
         raise ValueError(f"the ratings are not whole numbers: {error}") from error
-    found = _ratings_sha256(ratings)
-    if found != RATINGS_SHA256:
-        raise ValueError(
-            f"the ratings are not MovieLens 100K: {len(ratings):,} rows (expected "
-            f"{N_RATINGS:,}), SHA-256 {found[:12]}... (expected "
-            f"{RATINGS_SHA256[:12]}...)"
-        )
+    _check_ratings(ratings)
     for name, frame, n in (("items", items, N_ITEMS), ("users", users, N_USERS)):
         if frame[0].tolist() != [str(i) for i in range(1, n + 1)]:
             raise ValueError(f"the {name} are not numbered 1 to {n}; damaged file")
@@ -149,6 +143,16 @@ def _table(files, name, sep, width, encoding="utf-8", header=False) -> pd.DataFr
                 f"{name}, line {number}: {len(row)} fields instead of {width}"
             )
     return pd.DataFrame(rows, columns=range(width), dtype=str)
+
+
+def _check_ratings(ratings: np.ndarray) -> None:
+    found = _ratings_sha256(ratings)
+    if found != RATINGS_SHA256:
+        raise ValueError(
+            f"the ratings are not MovieLens 100K: {len(ratings):,} rows (expected "
+            f"{N_RATINGS:,}), SHA-256 {found[:12]}... (expected "
+            f"{RATINGS_SHA256[:12]}...)"
+        )
 
 
 def _ratings_sha256(ratings: np.ndarray) -> str:
