@@ -213,7 +213,7 @@ def every_parameter_changes_the_result(case: ModelCase) -> None:
         assert _differ(case, base, changed), f"{name}={value!r} changes nothing"
 
 
-def _differ(case, first, second) -> bool:
+def _differ(case: ModelCase, first: Recommender, second: Recommender) -> bool:
     """Whether two models answer anything in two ways."""
     pairs = zip(answers(case, first), answers(case, second), strict=True)
     return any(not np.array_equal(a, b) for a, b in pairs)

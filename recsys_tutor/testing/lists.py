@@ -8,6 +8,7 @@ Chapter: 03 Baselines (the contract).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -66,7 +67,7 @@ def recommendations_are_sound(case: ModelCase) -> None:
         model.recommend(users, exclude=seen)
 
 
-def _exclusions(seen):
+def _exclusions(seen: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
     """Every kind of ``exclude`` with the cells that it bans."""
     ban = np.random.default_rng(3).random(seen.shape) < 0.4
     yield from (("seen", seen), (None, np.zeros_like(seen)))
