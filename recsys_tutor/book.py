@@ -1,0 +1,26 @@
+"""What the chapters need of the book: the numbers that their sentences show.
+
+Chapters: 01 Recommendation problem and every later one.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from recsys_tutor import extra
+
+__all__ = ["glue"]
+
+
+def glue(name: str, value, display: bool = True) -> None:
+    """Keep a value under a name, for the sentences of the page.
+
+    Where ``myst_nb`` is installed, which renders the book, this is its function of the
+    same name: the value becomes an output of the cell, seen only if ``display``.
+    Elsewhere, in a chapter that runs alone, nothing is shown and nothing is needed.
+    """
+    if find_spec("myst_nb") is None:
+        return
+    with extra("book"):
+        from myst_nb import glue as keep
+    keep(name, value, display)
