@@ -5,8 +5,6 @@ Chapters: 01 Recommendation problem and every later one.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from recsys_tutor import extra
 
 __all__ = ["glue"]
@@ -19,8 +17,9 @@ def glue(name: str, value, display: bool = True) -> None:
     same name: the value becomes an output of the cell, seen only if ``display``.
     Elsewhere, in a chapter that runs alone, nothing is shown and nothing is needed.
     """
-    if find_spec("myst_nb") is None:
+    try:
+        with extra("book"):
+            from myst_nb import glue as keep
+    except ModuleNotFoundError:
         return
-    with extra("book"):
-        from myst_nb import glue as keep
     keep(name, value, display)

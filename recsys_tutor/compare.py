@@ -33,6 +33,7 @@ from recsys_tutor.parts import (
     clip_range,
     kind_of,
 )
+from recsys_tutor.progress import track
 
 __all__ = ["Interval", "bootstrap", "compare", "compare_ratings", "paired_bootstrap"]
 
@@ -113,7 +114,7 @@ def compare(
     k: int = 10,
     n_boot: int = 2000,
     random_state: int = 0,
-    progress: bool = False,
+    progress: bool | None = None,
     **options,
 ) -> pd.DataFrame:
     """Fit every model on every split and put the test scores side by side.
@@ -137,8 +138,9 @@ def compare(
         every run.
     random_state : int
         Seed of the bootstrap; the same resamples for every model.
-    progress : bool
-        Draw a bar over models x splits (on stderr).
+    progress : bool, optional
+        A bar over models x splits on stderr: True always, False never. Default: where
+        somebody would see it (:func:`.progress.is_watched`).
     options
         Passed to :func:`.evaluate.evaluate`: exclude, threshold, item_features,
         batch_size.
@@ -217,7 +219,7 @@ def compare_ratings(
     *,
     reference: str | None = None,
     clip: str | tuple[float, float] | None = "train",
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> pd.DataFrame:
     """Cross-validated rating error of several models on the same folds.
 
@@ -267,28 +269,18 @@ def compare_ratings(
 
 def _fits(models, splits, progress):
     """``(name, iterator of (fitted clone, split, seconds))`` for every model."""
-    bar = None
-    if progress:
-        from tqdm.auto import tqdm
+    steps = track(range(len(models) * len(splits)), "fits", progress=progress)
 
-        bar = tqdm(total=len(models) * len(splits), unit="fit")
-
-    def fit_each(name, model):
+    def fit_each(model):
         for split in splits:
-            if bar is not None:
-                bar.set_postfix_str(str(name))
+            next(steps)
             started = perf_counter()
             fitted = model.clone().fit(split.train)
             yield fitted, split, perf_counter() - started
-            if bar is not None:
-                bar.update()
 
-    try:
-        for name, model in models.items():
-            yield name, fit_each(name, model)
-    finally:
-        if bar is not None:
-            bar.close()
+    for name, model in models.items():
+        yield name, fit_each(model)
+    next(steps, None)  # the bar is full
 
 
 # -- checks of arguments ---------------------------------------------------------------

@@ -22,7 +22,7 @@ MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph"}
 FLOORS = [
     # ground
     {"checks", "columns", "datasets.text_file", "datasets._later_ids"},
-    {"callbacks", "data", "files", "kernels", "parameters", "ranking"},
+    {"callbacks", "data", "files", "kernels", "parameters", "progress", "ranking"},
     {"saving", "sampling"},
     {"base"},
     # data
@@ -163,7 +163,7 @@ def test_a_room_that_looks_up_is_found(monkeypatch):
 
 def test_what_the_measurement_rests_on():
     assert used("evaluate") == EVALUATION
-    assert used("compare") == EVALUATION - {"ranking"} | {"evaluate"}
+    assert used("compare") == EVALUATION - {"ranking"} | {"evaluate", "progress"}
     assert used("metrics") == {"checks"}
     assert used("data") == {"columns"}
     assert used("features") == {"checks", "data"}

@@ -43,7 +43,7 @@ FLOORS = (
         "Ground",
         "Checks, files, containers and the contract that every model keeps.",
         ("checks", "parameters", "files", "columns", "data", "base", "ranking")
-        + ("saving", "callbacks", "kernels", "sampling"),
+        + ("saving", "callbacks", "progress", "kernels", "sampling"),
     ),
     Floor(
         "Data",
