@@ -214,7 +214,7 @@ def test_a_guess_comes_before_its_output(chapter):
         assert (cells[source].outputs == []) == empty
     after = made.cells[made.cells.index(cells["print(1)"]) + 1].source
     assert after.startswith('<a id="fig-b-line"></a>\n<details>')
-    assert "after a guess</summary>\n\nBy [(2.1)](#eq-b-sum)" in after
+    assert "what it shows</summary>\n\nBy [(2.1)](#eq-b-sum)" in after
 
 
 def test_a_solution_is_closed_and_a_cell_of_ones_own_stands_above(chapter):

@@ -152,7 +152,7 @@ def caption(cell, page, guess):
     number = page.label(figure["name"])[0]
     title, words = f"Figure {number}", prose(figure["caption"], page)
     if guess:
-        text = anchor(figure["name"]) + "\n" + details(f"{title}, after a guess", words)
+        text = anchor(figure["name"]) + "\n" + details(f"{title}, what it shows", words)
     else:
         text = f"{anchor(figure['name'])}**{title}.** {words}"
     return new_markdown_cell(text)
