@@ -10,7 +10,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 EXTRAS_book := book
-EXTRAS_lab := book,deep,lab
+EXTRAS_lab := book,chapters,lab
+EXTRAS_lab-deep := book,chapters,deep,lab
 EXTRAS_test := book,deep,test
 EXTRAS_bench := bench,deep
 # Two workers on two cores: let neither start threads of its own for small products.
@@ -20,7 +21,7 @@ NBVAL := -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:ca
 SENSITIVE := $(addprefix book/,04_collaborative_filtering.ipynb 06_hybrid.ipynb 09_implicit_feedback.ipynb 11_plsa.ipynb)
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
-.PHONY: help book test test-portable lab notebooks lint bench leaderboard tuning data
+.PHONY: help book test test-portable lab lab-deep edition notebooks lint bench leaderboard tuning data
 .PHONY: fuzz mutants torch-cpu dist clean unit cells cells-portable render html
 
 help: ## this list
@@ -47,8 +48,16 @@ test-portable: .venv/stamp-test data ## every notebook as another processor runs
 	$(PY) tools/portable.py --threads 1 $(PY) $(NBVAL) book
 	$(PY) tools/portable.py --threads 2 $(PY) $(NBVAL) book
 
-lab: .venv/stamp-lab ## open the chapters in JupyterLab
-	$(PY) -m jupyter lab book
+lab: .venv/stamp-lab edition ## copies of the chapters to work in (work/), opened in JupyterLab
+	$(PY) tools/lab.py
+
+lab-deep: .venv/stamp-lab-deep edition ## the same with PyTorch and faiss
+	$(PY) tools/lab.py
+
+edition: .venv/stamp-book _build/edition/numbers.json # the chapters as plain notebooks
+
+_build/edition/numbers.json: $(wildcard book/*.ipynb book/*.md) book/references.bib tools/edition.py tools/edition_text.py
+	@$(RENDER)
 
 notebooks: .venv/stamp-test data ## execute all chapters in place, or one: make notebooks CHAPTER=04
 	$(PY) tools/notebooks.py $(CHAPTER)
@@ -99,4 +108,4 @@ render: .venv/stamp-test
 	@$(RENDER)
 
 html: .venv/stamp-test # the rendered pages, read as files and in a browser without network
-	$(PY) -m pytest -m html tests/site
+	$(PY) -m pytest -m html tests/site tests/book/test_edition.py

@@ -2,7 +2,8 @@
 
 Each case runs in a process of its own: ours and the peer's alternate, so that a change
 of the machine's speed hits both. The table shows the medians, their ratio and the
-memory each needed; ``benchmarks/results.json`` keeps every run.
+memory each needed; the package keeps
+every run (:data:`recsys_tutor.study.files.PEERS`).
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.cases import CASES, LARGE
 from recsys_tutor.files import write_whole
+from recsys_tutor.study.files import PEERS
 from recsys_tutor.study.process import peak_mb
 
-HERE = Path(__file__).parent
 PACKAGES = ("numpy", "scipy", "numba", "scikit-surprise", "implicit", "cornac")
 PACKAGES += ("myfm", "scikit-learn", "torch")
 
@@ -89,7 +89,7 @@ def main() -> None:
         machine = {"cores": os.cpu_count(), "python": platform.python_version()}
         result = {"machine": machine | versions, "rows": rows}
         text = json.dumps(result, indent=1) + "\n"
-        write_whole(HERE / "results.json", text)
+        write_whole(PEERS, text)
 
 
 if __name__ == "__main__":

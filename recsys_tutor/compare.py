@@ -33,6 +33,7 @@ from recsys_tutor.parts import (
     clip_range,
     kind_of,
 )
+from recsys_tutor.progress import track
 
 __all__ = ["Interval", "bootstrap", "compare", "compare_ratings", "paired_bootstrap"]
 
@@ -115,7 +116,7 @@ def compare(
     k: int = 10,
     n_boot: int = 2000,
     random_state: int = 0,
-    progress: bool = False,
+    progress: bool | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Fit every model on every split and put the test scores side by side.
@@ -139,8 +140,9 @@ def compare(
         every run.
     random_state : int
         Seed of the bootstrap; the same resamples for every model.
-    progress : bool
-        Draw a bar over models x splits (on stderr).
+    progress : bool, optional
+        A bar over models x splits on stderr: True always, False never. Default: where
+        somebody would see it (:func:`.progress.is_watched`).
     options
         Passed to :func:`.evaluate.evaluate`: exclude, threshold, item_features,
         batch_size.
@@ -221,7 +223,7 @@ def compare_ratings(
     *,
     reference: str | None = None,
     clip: str | tuple[float, float] | None = "train",
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> pd.DataFrame:
     """Cross-validated rating error of several models on the same folds.
 
@@ -269,24 +271,21 @@ def compare_ratings(
 
 
 def _fits(
-    models: Mapping[str, Recommender], splits: Sequence[Split], progress: bool
+    models: Mapping[str, Recommender], splits: Sequence[Split], progress: bool | None
 ) -> Iterator[tuple[str, Iterator[Fit]]]:
     """``(name, iterator of (fitted clone, split, seconds))`` for every model."""
-    from tqdm.auto import tqdm
+    steps = track(range(len(models) * len(splits)), "fits", progress=progress)
 
-    bar = tqdm(total=len(models) * len(splits), unit="fit", disable=not progress)
-
-    def fit_each(name: str, model: Recommender) -> Iterator[Fit]:
+    def fit_each(model: Recommender) -> Iterator[Fit]:
         for split in splits:
-            bar.set_postfix_str(str(name))
+            next(steps)
             started = perf_counter()
             fitted = model.clone().fit(split.train)
             yield fitted, split, perf_counter() - started
-            bar.update()
 
-    with bar:
-        for name, model in models.items():
-            yield name, fit_each(name, model)
+    for name, model in models.items():
+        yield name, fit_each(model)
+    next(steps, None)  # the bar is full
 
 
 # -- checks of arguments ---------------------------------------------------------------

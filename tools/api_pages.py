@@ -43,7 +43,7 @@ FLOORS = (
         "Ground",
         "Checks, files, containers and the contract that every model keeps.",
         ("checks", "parameters", "files", "columns", "data", "base", "ranking")
-        + ("saving", "callbacks", "kernels", "sampling"),
+        + ("saving", "callbacks", "progress", "kernels", "sampling"),
     ),
     Floor(
         "Data",
@@ -61,7 +61,7 @@ FLOORS = (
     Floor(
         "Study",
         "The experiments of the book: what runs, what came out, how it is drawn.",
-        ("study", "plots"),
+        ("study", "plots", "book"),
     ),
 )
 

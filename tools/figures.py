@@ -3,7 +3,7 @@
 python tools/figures.py            # writes book/_static/figures/*.svg
 python tools/figures.py --check    # exits 1 if a stored picture is out of date
 
-Every value in them is computed here, from the toy and from book/results.json.
+Every value in them is computed here, from the toy and from the book's results.
 """
 
 import argparse
@@ -158,7 +158,7 @@ def measure():
 
 def first_rows():
     """The first rows of the leaderboard: good at stars is not good at lists."""
-    results = Results.load(BOOK / "results.json")
+    results = Results.load()
     rating = results.table("rating", ["rmse"], ["Random", "Bias model"])
     models = ["Random", "Popularity", "Bias model"]
     ranking = results.table("ranking", ["ndcg"], models)
@@ -190,7 +190,7 @@ def first_rows():
 
 def leaderboard():
     """Every model of the main task, best first; the baselines stand out."""
-    table = Results.load(BOOK / "results.json").table("ranking", ["ndcg"])
+    table = Results.load().table("ranking", ["ndcg"])
     table = table.sort_values("ndcg")
     first = table.index.isin(["Random", "Popularity", "Bias model"])
     fig, ax = plt.subplots(figsize=(7.2, 0.27 * len(table) + 0.9))

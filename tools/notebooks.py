@@ -323,6 +323,7 @@ def main(arguments=None):
     )
     parser.add_argument("--timeout", type=int, default=900, help="seconds for one cell")
     options = parser.parse_args(arguments)
+    os.environ["RECSYS_TUTOR_PROGRESS"] = "0"  # nobody watches; no bar is stored
     folder = options.folder.resolve()
     if options.pictures or options.check:
         names = [Path(prefix).name for prefix in options.prefix]

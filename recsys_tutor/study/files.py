@@ -17,8 +17,12 @@ from recsys_tutor.checks import check_path
 from recsys_tutor.data import Interactions
 
 __all__ = [
+    "PEERS",
+    "RESULTS",
+    "TRIALS",
     "check_same_data",
     "interactions_of",
+    "load_peers",
     "read_json",
     "ready",
     "to_ranges",
@@ -26,14 +30,29 @@ __all__ = [
 ]
 
 
-def ready(path: str | Path | None, default: str, given: bool) -> Path:
+_ROOT = Path(__file__).resolve().parents[2]
+_DATA = Path(__file__).resolve().parent / "data"
+#: The book's results file, part of the package.
+RESULTS = _DATA / "results.json"
+#: The book's file of trials.
+TRIALS = _DATA / "tuning.json"
+#: This package beside its peers, written by ``make bench``.
+PEERS = _DATA / "peers.json"
+
+
+def load_peers() -> list[dict]:
+    """The rows of the comparison with other packages, one per case and peer."""
+    return json.loads(PEERS.read_text(encoding="utf-8"))["rows"]
+
+
+def ready(path: str | Path | None, default: Path, given: bool) -> Path:
     """The path to write to, in a folder that exists; checked before any work.
 
     Parameters
     ----------
     path : str, Path or None
-        A missing folder is made. None: the ``default``, the book's own file, which no
-        folder is made for.
+        A missing folder is made. None: the ``default``, the book's own file, which is
+        written in the book's repository only, never in an installed package.
     given : bool
         Whether the caller brings data of their own: then None is refused.
 
@@ -44,14 +63,14 @@ def ready(path: str | Path | None, default: str, given: bool) -> Path:
     if path is None and given:
         raise ValueError(
             f"data= needs path=, the file for the results of your data; the default, "
-            f"{default}, is the book's own and holds MovieLens 100K"
+            f"the package's {default.name}, is the book's own and holds MovieLens 100K"
         )
     chosen = check_path(default if path is None else path)
     folder = chosen.parent
-    if path is None and not folder.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {folder} in {Path.cwd()}: run this in the root of the "
-            f"book's repository, or pass path="
+    if path is None and not (_ROOT / "_toc.yml").is_file():
+        raise ValueError(
+            f"the package's {default.name} belongs to an installed copy, which no "
+            "measurement changes: pass path=, or work in the book's repository"
         )
     folder.mkdir(parents=True, exist_ok=True)
     if chosen.is_dir():
@@ -78,9 +97,8 @@ def read_json(path: str | Path, what: str, command: str, fields: set[str]) -> di
     path = check_path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"there is no {what} {path} in {Path.cwd()}. The book's own stands in the "
-            f"folder book/ of its repository, beside the notebooks; `{command}` makes "
-            "it anew"
+            f"there is no {what} {path} in {Path.cwd()}. Without a path the book's own "
+            f"is read, a part of the package; `{command}` makes it anew"
         )
     reason = "its rows lack a field"
     try:

@@ -1,7 +1,8 @@
 """The one results file: every model of the book under the shared protocols.
 
 ``python -m recsys_tutor.study.leaderboard`` (``make leaderboard``) fits every entry on
-every split of its tasks and writes ``book/results.json``. Each run is a process of its
+every split of its tasks and writes
+``recsys_tutor/study/data/results.json``. Each run is a process of its
 own, so that its peak memory is its own; finished runs are kept, so an interrupted
 command goes on where it stopped. A row knows the data, the code and the parameters that
 it was measured with, by their digests (:mod:`recsys_tutor.study.digests`), and the
@@ -39,6 +40,7 @@ from recsys_tutor.protocol import TASKS, Task, get_task
 from recsys_tutor.study.digests import code_digest, digest
 from recsys_tutor.study.entries import ENTRIES, Entry
 from recsys_tutor.study.files import (
+    RESULTS,
     check_same_data,
     interactions_of,
     read_json,
@@ -51,7 +53,6 @@ from recsys_tutor.study.results import COMMAND, FIELDS, Results
 __all__ = ["count_parameters", "main", "measure", "run"]
 
 LISTED = TASKS["ranking"].split_names[0]  # the split whose lists are kept
-RESULTS = "book/results.json"
 
 
 def measure(
@@ -155,7 +156,8 @@ def run(
     ----------
     path : path of the JSON file
         Written to a temporary name and renamed after every run. A missing folder is
-        made. Default: ``book/results.json``, for the book's own data only.
+        made. Default: the package's own ``results.json``, for the book's data only, and
+        only in the book's repository.
     entries : sequence of Entry
     only : str, optional
         Name of the one entry to measure, whether its rows are there or not.
@@ -360,7 +362,7 @@ def _write(path: Path, rows: Iterable[dict]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line: measure what is missing, print a table per task."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", help=f"default: {RESULTS}")
+    parser.add_argument("--out", help="default: the book's own results.json")
     parser.add_argument("--only", help="measure this entry again, and nothing else")
     options = parser.parse_args(arguments)
     results = run(options.out, only=options.only)

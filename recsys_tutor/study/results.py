@@ -18,7 +18,7 @@ import pandas as pd
 
 from recsys_tutor.compare import Interval, bootstrap
 from recsys_tutor.data import Interactions
-from recsys_tutor.study.files import read_json, to_users
+from recsys_tutor.study.files import RESULTS, read_json, to_users
 
 __all__ = ["Results", "thirds"]
 
@@ -57,8 +57,8 @@ class Results:
         self.frame = frame
 
     @classmethod
-    def load(cls, path: str | Path = "results.json") -> Results:
-        """Read a results file.
+    def load(cls, path: str | Path = RESULTS) -> Results:
+        """Read a results file; without a path, the book's own.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 ``python -m recsys_tutor.study.search`` (``make tuning``) searches every space of
 :data:`~recsys_tutor.study.entries.SPACES` on validation data and writes
-``book/tuning.json``; finished trials are kept.
+``recsys_tutor/study/data/tuning.json``; finished trials are kept.
 
 Chapter: 17 Tuning.
 """
@@ -24,6 +24,7 @@ from recsys_tutor.protocol import get_task
 from recsys_tutor.study.digests import code_digest, digest
 from recsys_tutor.study.entries import SPACES, Space
 from recsys_tutor.study.files import (
+    TRIALS,
     check_same_data,
     interactions_of,
     read_json,
@@ -33,7 +34,6 @@ from recsys_tutor.tuning import running_best, sample, trial
 
 __all__ = ["load_tuning", "main", "tune_all"]
 
-TRIALS = "book/tuning.json"
 COMMAND = "python -m recsys_tutor.study.search"
 
 
@@ -57,7 +57,8 @@ def tune_all(
     ----------
     path : path of the JSON file
         Written to a temporary name and renamed after every trial. A missing folder is
-        made. Default: ``book/tuning.json``, for the book's own data only.
+        made. Default: the package's own ``tuning.json``, for the book's data only, and
+        only in the book's repository.
     spaces : mapping of names to :class:`~recsys_tutor.study.entries.Space`
     n_trials : int
     data : Dataset or Interactions, optional
@@ -125,8 +126,8 @@ def _search(
             yield not fresh
 
 
-def load_tuning(path: str | Path = "tuning.json") -> pd.DataFrame:
-    """Every trial of the file, in order.
+def load_tuning(path: str | Path = TRIALS) -> pd.DataFrame:
+    """Every trial of the file, in order; without a path, of the book's own.
 
     Columns model, task, trial (from 1), params, score, seconds, test, best, spent:
     score and test as :meth:`.Task.quality`, best and spent as
@@ -170,7 +171,7 @@ def _write(path: Path, done: dict[str, list]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line: search what is missing, print the best of each model."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", help=f"default: {TRIALS}")
+    parser.add_argument("--out", help="default: the book's own tuning.json")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--only", help="search this model alone", choices=SPACES)
     options = parser.parse_args(arguments)

@@ -224,7 +224,7 @@ def good_chapter():
     glue = {"scrapbook": {"name": "base_rmse", "mime_prefix": ""}}
     cells = [
         markdown(FRONT),
-        code("import numpy as np\nfrom myst_nb import glue"),
+        code("import numpy as np\nfrom recsys_tutor.book import glue"),
         markdown("Text with {cite:t}`koren2009matrix`: RMSE 0.9345 as published."),
         markdown("## By hand\n\n" + TABLE),
         markdown("```{admonition} Check\n:class: check\nA factor 2.\n```"),

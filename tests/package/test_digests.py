@@ -342,16 +342,16 @@ def test_write_whole(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
-    assert ready(tmp_path / "a.json", "b", False) == tmp_path / "a.json"
+    assert ready(tmp_path / "a.json", tmp_path / "b", False) == tmp_path / "a.json"
     monkeypatch.setattr(os, "access", lambda *args: False)
     with pytest.raises(PermissionError, match="cannot be written to"):
-        ready(tmp_path / "a.json", "b", False)
+        ready(tmp_path / "a.json", tmp_path / "b", False)
 
 
-@pytest.mark.parametrize("name", ["results.json", "tuning.json"])
+@pytest.mark.parametrize("name", ["RESULTS", "TRIALS", "PEERS"])
 def test_the_book_s_files_are_written_whole_only(name):
     """No module of the package, its tools or benchmarks writes a result in place."""
     for folder in ("recsys_tutor", "benchmarks", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text("utf-8")
-            assert f'"{name}").write_text' not in text and "json.dump(" not in text
+            assert f"{name}.write_text" not in text and "json.dump(" not in text

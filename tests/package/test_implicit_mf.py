@@ -1,7 +1,5 @@
 """Factorization for ranking: dense least squares, implicit, torch, literal loops."""
 
-from pathlib import Path
-
 import numpy as np
 import oracles
 import pytest
@@ -24,7 +22,6 @@ from recsys_tutor.implicit_mf import (
 from recsys_tutor.sampling import sample_negatives
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parents[2] / "book" / "results.json"
 RATE, REG = 0.05, 0.07
 
 
@@ -318,5 +315,5 @@ def test_bpr_puts_what_users_have_above_what_they_lack():
 
 @pytest.mark.parametrize("name, limit", [("Implicit ALS", 0.475), ("BPR", 0.445)])
 def test_the_book_s_five_seeds(name, limit):
-    seeds = Results.load(BOOK).scores("ranking", "ndcg")[name]
+    seeds = Results.load().scores("ranking", "ndcg")[name]
     assert len(seeds) == 5 and seeds.mean() >= limit

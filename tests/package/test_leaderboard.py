@@ -35,12 +35,13 @@ from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.protocol import TASKS
 from recsys_tutor.study import digests, leaderboard, process
 from recsys_tutor.study.entries import ENTRIES, LISTS, Entry
+from recsys_tutor.study.files import RESULTS
 from recsys_tutor.study.leaderboard import count_parameters, measure, run
 from recsys_tutor.study.results import Results
 from recsys_tutor.testing.cases import scattered
 from recsys_tutor.transitions import Transitions
 
-BOOK = Path(__file__).parents[2] / "book" / "results.json"
+ROOT = Path(__file__).parents[2]
 
 #: Two entries with 5 + 1 and 10 + 1 runs.
 TWO = (
@@ -318,15 +319,25 @@ def test_a_dataset_and_its_interactions_are_the_same_data(tmp_path, data, jobs):
 
 def test_data_of_ones_own_need_a_path(tmp_path, data, jobs, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"data= needs path=.*book/results.json"):
+    before = RESULTS.read_bytes()
+    with pytest.raises(ValueError, match=r"data= needs path=.*results.json"):
         run(entries=LAST, data=data)
-    with pytest.raises(FileNotFoundError, match="no folder book in .*pass path="):
-        run(entries=LAST)
     assert jobs == [] and os.listdir(tmp_path) == []
-    (tmp_path / "book").mkdir()
+    own = tmp_path / "book.json"
+    monkeypatch.setattr(leaderboard, "RESULTS", own)
     monkeypatch.setattr(leaderboard, "_movielens", lambda: world(0))
     run(entries=LAST)
-    assert keys(tmp_path / "book" / "results.json") == [("sequence", "Popular", "last")]
+    assert keys(own) == [("sequence", "Popular", "last")]
+    assert RESULTS.read_bytes() == before
+
+
+def test_an_installed_package_is_not_written_to(tmp_path, jobs, monkeypatch):
+    """The default file belongs to the book's repository."""
+    monkeypatch.setattr(leaderboard, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr("recsys_tutor.study.files._ROOT", tmp_path)
+    with pytest.raises(ValueError, match="an installed copy.*pass path="):
+        run(entries=LAST)
+    assert jobs == [] and os.listdir(tmp_path) == []
 
 
 def test_a_path_is_ready_before_any_work(tmp_path, data, jobs):
@@ -492,7 +503,7 @@ def program(folder, source, how):
         text=True,
         cwd=folder,
         timeout=120,
-        env=os.environ | {"PYTHONPATH": str(BOOK.parents[1])},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
@@ -530,7 +541,7 @@ def test_a_notebook_in_any_folder(tmp_path):
 
 def test_the_tip_of_chapter_18_runs(tmp_path, data):
     """The lines under "own file", in a folder with a ratings file and nothing else."""
-    cells = json.loads((BOOK.parent / "18_leaderboard.ipynb").read_text("utf-8"))
+    cells = json.loads((ROOT / "book/18_leaderboard.ipynb").read_text("utf-8"))
     text = "".join("".join(cell["source"]) for cell in cells["cells"])
     (tip,) = re.findall(r"```python\n(.*?load_ratings_csv.*?)```", text, re.DOTALL)
     frame = data.to_frame().rename(columns={"value": "rating"})
@@ -1034,7 +1045,7 @@ def test_the_peak_is_that_of_the_model():
 
 @pytest.fixture(scope="module")
 def book():
-    return Results.load(BOOK).frame
+    return Results.load().frame
 
 
 def made(model, dataset):
@@ -1206,7 +1217,7 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
 
     def fake(path, only):
         calls.append((path, only))
-        return Results.load(BOOK)
+        return Results.load()
 
     monkeypatch.setattr(leaderboard, "run", fake)
     leaderboard.main(["--out", "x.json", "--only", "Random"])
@@ -1215,7 +1226,7 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     for task in TASKS:
         assert f"\n{task}\n" in printed
     assert "0.2524" not in printed, "means over the seeds, not seed 42"
-    frame = Results.load(BOOK).frame
+    frame = Results.load().frame
     mean = frame.query("task == 'ranking' and model == 'Popularity'").ndcg
     assert f"{mean.mean():.4f}" in printed
 

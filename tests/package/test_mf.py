@@ -1,7 +1,5 @@
 """Factorization of ratings: literal loops, scikit-surprise, autograd, ridge, SVD."""
 
-from pathlib import Path
-
 import numpy as np
 import oracles
 import pytest
@@ -34,7 +32,6 @@ from recsys_tutor.mf import (
 )
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parents[2] / "book" / "results.json"
 MU, RATE, REG, REG_Y = 3.1, 0.05, 0.07, 0.03
 
 
@@ -503,7 +500,7 @@ def test_a_made_world_is_recovered():
 
 @pytest.mark.parametrize("name, limit", [("MF, SGD", 0.912), ("SVD++", 0.905)])
 def test_the_book_s_five_folds(name, limit):
-    folds = Results.load(BOOK).scores("rating", "rmse")[name]
+    folds = Results.load().scores("rating", "rmse")[name]
     assert len(folds) == 5 and folds.mean() <= limit
 
 

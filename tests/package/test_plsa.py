@@ -2,7 +2,6 @@
 
 import math
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import oracles
@@ -34,7 +33,6 @@ from recsys_tutor.plsa import (
 )
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parents[2] / "book" / "results.json"
 BETAS = [1.0, 0.8, 0.3]
 
 
@@ -452,13 +450,13 @@ def test_types_of_raters_are_recovered():
 
 @pytest.mark.parametrize("name, limit", [("PLSA", 0.42), ("PLSA, tempered", 0.46)])
 def test_the_book_s_five_seeds(name, limit):
-    seeds = Results.load(BOOK).scores("ranking", "ndcg")[name]
+    seeds = Results.load().scores("ranking", "ndcg")[name]
     assert len(seeds) == 5 and seeds.mean() >= limit
 
 
 def test_the_book_s_ratings():
     """Types of users beat the biases on every fold."""
-    table = Results.load(BOOK).scores("rating", "rmse")
+    table = Results.load().scores("rating", "rmse")
     assert len(table) == 5
     assert (table["Gaussian PLSA"] < table["Bias model"]).all()
 

@@ -18,11 +18,9 @@ from recsys_tutor.evaluate import evaluate
 from recsys_tutor.neighbors import EASE
 from recsys_tutor.protocol import SEEDS, TASKS
 from recsys_tutor.study.entries import Entry
-from recsys_tutor.study.files import to_ranges, to_users
+from recsys_tutor.study.files import RESULTS, to_ranges, to_users
 from recsys_tutor.study.leaderboard import run
 from recsys_tutor.study.results import Results, thirds
-
-BOOK = Path(__file__).parents[2] / "book" / "results.json"
 
 
 def results_of(rows):
@@ -129,7 +127,7 @@ def test_rows_of_one_split():
 
 
 def test_how_results_are_shown():
-    board = Results.load(BOOK)
+    board = Results.load()
     counts = {"ranking": (23, 115), "rating": (15, 150), "sequence": (22, 22)}
     parts = [f"{t}: {m} models, {r} runs" for t, (m, r) in counts.items()]
     assert repr(board) == f"Results({'; '.join(parts)})"
@@ -145,7 +143,7 @@ def test_how_results_are_shown():
 
 
 def test_the_metrics_of_a_task():
-    board = Results.load(BOOK)
+    board = Results.load()
     assert board.metrics("rating") == ["rmse", "mae", "rmse_own_time"]
     lists = ["ndcg", "precision", "recall", "ap", "mrr", "hit", "auc", "novelty"]
     assert board.metrics("ranking") == [*lists, "coverage", "gini"]
@@ -313,15 +311,15 @@ def test_the_file_as_a_frame(tmp_path, board, data):
 def test_a_missing_results_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="no results file results.json in") as e:
-        Results.load()
+        Results.load("results.json")
     command = "python -m recsys_tutor.study.leaderboard"
-    for part in (str(tmp_path), "folder book/", command):
+    for part in (str(tmp_path), "Without a path the book's own", command):
         assert part in str(e.value)
 
 
 def test_users_of_the_book_are_those_with_test_rows(ratings):
     """Of every row; two of the five seeds leave one user out."""
-    frame, tested = Results.load(BOOK).frame, {}
+    frame, tested = Results.load().frame, {}
     for name in ("ranking", "sequence"):
         for split in TASKS[name].split_names:
             users = np.unique(TASKS[name].split(ratings, split).test.user)
@@ -342,7 +340,7 @@ print(*sys.modules)
 
 
 def test_reading_results_loads_no_model():
-    command = [sys.executable, "-c", LIGHT, str(BOOK)]
+    command = [sys.executable, "-c", LIGHT, str(RESULTS)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded & {"torch", "numba", "matplotlib", "sklearn"}

@@ -32,8 +32,6 @@ from recsys_tutor.tuning import (
     successive_halving,
 )
 
-BOOK = Path(__file__).parents[2] / "book" / "tuning.json"
-
 
 @pytest.fixture(scope="module")
 def data():
@@ -627,15 +625,17 @@ def test_movielens_is_the_default(tmp_path, monkeypatch, data):
 
 def test_data_of_ones_own_need_a_path(tmp_path, data, fitted, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"data= needs path=.*book/tuning.json"):
+    with pytest.raises(ValueError, match=r"data= needs path=.*tuning.json"):
         tune_all(spaces=TWO, n_trials=1, data=data)
-    with pytest.raises(FileNotFoundError, match="no folder book in .*pass path="):
-        tune_all(spaces=TWO, n_trials=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("recsys_tutor.study.files._ROOT", tmp_path)
+        with pytest.raises(ValueError, match="an installed copy.*pass path="):
+            tune_all(spaces=TWO, n_trials=1)
     assert fitted == [] and os.listdir(tmp_path) == []
     tune_all("new/folder/t.json", spaces=TWO, n_trials=1, data=data)
     assert len(load_tuning("new/folder/t.json")) == 2
-    with pytest.raises(FileNotFoundError, match="no file of trials tuning.json in"):
-        load_tuning()
+    with pytest.raises(FileNotFoundError, match="no file of trials gone.json in"):
+        load_tuning("gone.json")
 
 
 def test_a_file_of_other_data_is_refused_before_any_work(tmp_path, data, fitted):
@@ -737,7 +737,7 @@ def test_the_command_line_says_what_it_takes(command, capsys):
 
 @pytest.fixture(scope="module")
 def book():
-    return load_tuning(BOOK)
+    return load_tuning()
 
 
 def test_the_book_s_file_has_every_model_under_one_budget(book):
