@@ -15,7 +15,7 @@ BOOK = ROOT / "book"
 PACKAGE = ROOT / "recsys_tutor"
 
 MAX_WORDS = 3400
-CELLS = (25, 120)
+CELLS = (25, 130)
 MAX_LINES, MAX_LINES_LONG, MAX_COLUMNS = 15, 25, 88
 MAX_VISIBLE = 200
 FOLDS = {"hide-input", "hide-cell", "remove-input", "remove-cell"}

@@ -394,6 +394,7 @@ def test_a_fold_is_one_line_that_the_keyboard_opens(request, width):
     fold = page.locator("details.hide", has_text="Show the check").first
     line, code = fold.locator("summary"), fold.locator("pre").first
     assert line.inner_text().strip() == "Show the check"
+    assert line.get_attribute("aria-label") is None, "it is called what it says"
     assert 24 <= line.bounding_box()["height"] <= fold.bounding_box()["height"] < 32
     assert not code.is_visible()
     line.focus()
