@@ -99,4 +99,4 @@ render: .venv/stamp-test
 	@$(RENDER)
 
 html: .venv/stamp-test # the rendered pages, read as files and in a browser without network
-	$(PY) -m pytest -m html tests/test_html.py
+	$(PY) -m pytest -m html tests/site

@@ -5,7 +5,7 @@ without history, and IPython looks for the semicolon there. Only the option
 ``store_history`` differs from nbval's own method.
 
 It compares numbers to one unit of their last printed place and everything else exactly,
-so that the stored outputs hold on another computer: see tests/cell_comparison.py.
+so that the stored outputs hold on another computer: see tests/book/cell_comparison.py.
 """
 
 import cell_comparison

@@ -399,18 +399,12 @@ class Recommender:
         """
         self._check_fitted()
         check_number("k", k, low=1, whole=True)
-        u, i = (
-            int(check_index(name, [index], n)[0])
-            for name, index, n in (
-                ("users", user, self.n_users_),
-                ("items", item, self.n_items_),
-            )
-        )
+        u = int(check_index("users", [user], self.n_users_)[0])
+        i = int(check_index("items", [item], self.n_items_)[0])
         items, contributions, rest = self._explain(u, i)
         order = np.lexsort((items, -contributions))[:k]
-        frame = pd.DataFrame(
-            {"item": items[order], "contribution": contributions[order]}
-        )
+        columns = {"item": items[order], "contribution": contributions[order]}
+        frame = pd.DataFrame(columns)
         score = float(rest + contributions.sum())
         frame.attrs = {"score": score, "rest": float(rest)}
         return frame

@@ -341,11 +341,9 @@ class BayesianFM(Recommender):
         return self._stars(users, items, time)
 
     def _score_users(self, users):
-        pairs = (
-            np.repeat(users, self.n_items_),
-            np.tile(np.arange(self.n_items_), len(users)),
-        )
-        return self._predict(*pairs).reshape(len(users), self.n_items_)
+        n = self.n_items_
+        pairs = np.repeat(users, n), np.tile(np.arange(n), len(users))
+        return self._predict(*pairs).reshape(len(users), n)
 
     def _similarities(self, items):
         """Cosines averaged over the draws: factors of two draws may be rotated."""

@@ -55,12 +55,10 @@ def as_column(name, values, dtype) -> np.ndarray:
         raise ValueError(
             f"column {name!r} must hold plain numbers, got {raw.dtype}; {DATES}"
         )
+    if raw.dtype.kind in "iufb" and not whole:
+        return np.array(raw, dtype=dtype)
     if raw.dtype.kind in "iuf":
-        if whole:
-            return _whole(name, raw)
-        return np.array(raw, dtype=dtype)
-    if raw.dtype.kind == "b" and not whole:
-        return np.array(raw, dtype=dtype)
+        return _whole(name, raw)
     raw = raw.astype(object)
     check_rows(name, raw, _missing(raw), "must not have missing entries")
     is_date = np.array([isinstance(v, _DATE_TYPES) for v in raw])
@@ -205,6 +203,14 @@ def check_names(names: dict, needed=()) -> None:
         good = isinstance(name, (str, int, tuple)) and not isinstance(name, bool)
         if not good and (name is not None or argument in needed):
             raise ValueError(f"{argument}= must be the name of a column, got {name!r}")
+
+
+def check_duplicates(how) -> None:
+    """ValueError unless it says what to do when a (user, item) pair comes twice."""
+    if how not in ("raise", "last", "mean", "sum"):
+        raise ValueError(
+            f"duplicates must be 'raise', 'last', 'mean' or 'sum', got {how!r}"
+        )
 
 
 def as_ids(name, ids) -> np.ndarray:

@@ -248,9 +248,8 @@ def compare_ratings(
         rows = []
         for model, fold, _ in fits:
             f = evaluate_ratings(model, fold.test, clip=clip)
-            errors = [error(f.rating, f.prediction) for error in _ERRORS.values()]
-            rows.append(errors)
-        scores[name] = pd.DataFrame(rows, columns=list(_ERRORS))
+            rows.append({k: e(f.rating, f.prediction) for k, e in _ERRORS.items()})
+        scores[name] = pd.DataFrame(rows)
     rows = {}
     for name, score in scores.items():
         gap = score.rmse - scores[reference].rmse
@@ -267,28 +266,20 @@ def compare_ratings(
 
 def _fits(models, splits, progress):
     """``(name, iterator of (fitted clone, split, seconds))`` for every model."""
-    bar = None
-    if progress:
-        from tqdm.auto import tqdm
-
-        bar = tqdm(total=len(models) * len(splits), unit="fit")
+    from tqdm.auto import tqdm
 
     def fit_each(name, model):
         for split in splits:
-            if bar is not None:
-                bar.set_postfix_str(str(name))
+            bar.set_postfix_str(str(name))
             started = perf_counter()
             fitted = model.clone().fit(split.train)
             yield fitted, split, perf_counter() - started
-            if bar is not None:
-                bar.update()
+            bar.update()
 
-    try:
+    total = len(models) * len(splits)
+    with tqdm(total=total, unit="fit", disable=not progress) as bar:
         for name, model in models.items():
             yield name, fit_each(name, model)
-    finally:
-        if bar is not None:
-            bar.close()
 
 
 # -- checks of arguments ---------------------------------------------------------------

@@ -23,6 +23,7 @@ from scipy.sparse import csr_array
 from recsys_tutor.columns import (
     as_column,
     as_ids,
+    check_duplicates,
     check_names,
     check_rows,
     find_ids,
@@ -84,11 +85,8 @@ class Interactions:
         if self.time is not None:
             columns["time"] = as_column("time", self.time, np.int64)
             check_rows("time", columns["time"], columns["time"] < 0, "must be >= 0")
-        lengths = {
-            name: len(columns[name])
-            for name in ("user", "item", "value", "time")
-            if name in columns
-        }
+        rows = [name for name in columns if not name.endswith("_ids")]
+        lengths = {name: len(columns[name]) for name in rows}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns must have one length, got {lengths}")
         for name, n in (("user", self.n_users), ("item", self.n_items)):
@@ -153,11 +151,7 @@ class Interactions:
 
         Cost O(n + m log m) for n rows and m ids.
         """
-        if duplicates not in ("raise", "last", "mean", "sum"):
-            raise ValueError(
-                "duplicates must be 'raise', 'last', 'mean' or 'sum', "
-                f"got {duplicates!r}"
-            )
+        check_duplicates(duplicates)
         names = {"user": user, "item": item, "value": value, "time": time}
         check_names(names, needed=("user", "item"))
         if not _has_time(frame, time):

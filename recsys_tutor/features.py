@@ -19,19 +19,8 @@ __all__ = ["RICH_FIELDS", "genre_matrix", "item_terms", "side_features", "tfidf"
 
 #: Everything MovieLens 100K knows about a film, see ``load_movielens_100k``.
 RICH_FIELDS = (
-    "genres",
-    "year",
-    "actors",
-    "directors",
-    "writers",
-    "producers",
-    "companies",
-    "countries",
-    "languages",
-    "subjects",
-    "fine_genres",
-    "awards",
-    "nominations",
+    *("genres", "year", "actors", "directors", "writers", "producers", "companies"),
+    *("countries", "languages", "subjects", "fine_genres", "awards", "nominations"),
 )
 
 
@@ -157,18 +146,13 @@ def side_features(data: Dataset) -> dict[str, tuple[csr_array, ...]]:
         film's number of genres). To be passed on: ``BayesianFM(**side_features(d))``.
     """
     users, items = data.users, data.items
-    genres = csr_array(genre_matrix(items)[0].astype(np.float64))
+    genres = csr_array(genre_matrix(items)[0])
     size = np.maximum(genres.sum(axis=1), 1)
+    share = csr_array(genres / np.sqrt(size)[:, None])
+    of_users = (users.age // 5, users.sex, users.occupation)
     return {
-        "user_features": (
-            _one_hot(users.age // 5),
-            _one_hot(users.sex),
-            _one_hot(users.occupation),
-        ),
-        "item_features": (
-            _one_hot(items.year.fillna(0) // 3),
-            csr_array(genres / np.sqrt(size)[:, None]),
-        ),
+        "user_features": tuple(map(_one_hot, of_users)),
+        "item_features": (_one_hot(items.year.fillna(0) // 3), share),
     }
 
 

@@ -270,7 +270,8 @@ def novelty(items: np.ndarray, counts: np.ndarray, n_users: int) -> np.ndarray:
     """
     check_number("n_users", n_users, low=1, whole=True)
     counts = check_numbers("counts", counts)
-    if counts.ndim != 1 or len(counts) == 0 or not _within(counts, 0, n_users):
+    bad = (counts < 0) | (counts > n_users)
+    if counts.ndim != 1 or len(counts) == 0 or bad.any():
         raise ValueError(
             f"counts must be one number per item, from 0 to n_users = {n_users}, got "
             f"shape {counts.shape}, counts" + _span(counts)
@@ -344,12 +345,8 @@ def gini(items: np.ndarray, n_items: int) -> float:
 
 def _divide(numerator, denominator):
     denominator = np.asarray(denominator, dtype=float)
-    return np.divide(
-        numerator,
-        denominator,
-        out=np.full(denominator.shape, np.nan),
-        where=denominator > 0,
-    )
+    empty = np.full(denominator.shape, np.nan)
+    return np.divide(numerator, denominator, out=empty, where=denominator > 0)
 
 
 def _discount(k) -> np.ndarray:
@@ -394,13 +391,10 @@ def _unit_rows(features) -> csr_array:
     unit.sum_duplicates()
     unit.eliminate_zeros()
     row = _rows(unit)
-    for order in (np.inf, 2):  # first by the largest, so that no square overflows
-        size = np.zeros(unit.shape[0])
-        if order == 2:
-            size = np.sqrt(np.bincount(row, unit.data**2, unit.shape[0]))
-        else:
-            np.maximum.at(size, row, np.abs(unit.data))
-        unit.data /= size[row]
+    largest = np.zeros(unit.shape[0])
+    np.maximum.at(largest, row, np.abs(unit.data))
+    unit.data /= largest[row]  # so that no square overflows
+    unit.data /= np.sqrt(np.bincount(row, unit.data**2, unit.shape[0]))[row]
     return unit
 
 
@@ -434,10 +428,6 @@ def _check_items(items, n_items) -> np.ndarray:
             f"{int(items[bad][0])}; {int(bad.sum())} lie outside of the catalogue"
         )
     return items
-
-
-def _within(values, low, high) -> bool:
-    return bool(((values >= low) & (values <= high)).all())
 
 
 def _check_lists(items, n_items) -> np.ndarray:

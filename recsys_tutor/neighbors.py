@@ -258,9 +258,8 @@ class EASE(Recommender):
         )
         X = train.binarize().csr
         self.B_ = self._weights(X)
-        self.X_ = (
-            X if self.half_life is None else recency_weighted(train, self.half_life)
-        )
+        fades = self.half_life is not None
+        self.X_ = recency_weighted(train, self.half_life) if fades else X
 
     def _weights(self, X):
         return ease_weights(X, self.reg, self.count_weight)
@@ -326,9 +325,6 @@ def knn_average(order, S, indptr, indices, values, n_rows, k):
             if weight[n] > 0.0:
                 out[c, n] /= weight[n]
     return out
-
-
-_SIMILARITIES = ("cosine", "adjusted", "pearson", "residual")
 
 
 class RatingKNN(Recommender):
@@ -405,10 +401,8 @@ class RatingKNN(Recommender):
         if self.similarity == "residual":
             return train.value - self.bias_._predict(train.user, train.item)
         if self.similarity == "adjusted":  # minus the means of the other side
-            other, index = (
-                ("user", train.user) if self.by == "item" else ("item", train.item)
-            )
-            return train.value - _means(train, other)[index]
+            other = "user" if self.by == "item" else "item"
+            return train.value - _means(train, other)[getattr(train, other)]
         return train.value
 
     def _kept(self):  # E_ has the users' own ratings

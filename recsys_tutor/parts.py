@@ -85,9 +85,7 @@ def _first_difference(a, b) -> int | None:
 
     Cost O(n).
     """
-    if a is b:
-        return None
-    if a.dtype.kind == b.dtype.kind and np.array_equal(a, b):
+    if a is b or (a.dtype.kind == b.dtype.kind and np.array_equal(a, b)):
         return None  # ids are whole numbers or text, and 1 is not "1"
     n = min(len(a), len(b))
     for index, (x, y) in enumerate(zip(a[:n].tolist(), b[:n].tolist(), strict=True)):

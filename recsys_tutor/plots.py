@@ -94,11 +94,8 @@ def heatmap(M, rows, columns, *, ax=None, fmt="{:.2f}", vmin=None, vmax=None):
     M = np.asarray(M, float)
     image = ax.imshow(M, cmap="cividis", vmin=vmin, vmax=vmax, aspect="auto")
     for r, c in np.argwhere(np.isfinite(M)):
-        dark = image.norm(M[r, c]) < 0.55
-        text = fmt.format(M[r, c])
-        ax.text(
-            c, r, text, ha="center", va="center", color="white" if dark else "black"
-        )
+        color = "white" if image.norm(M[r, c]) < 0.55 else "black"
+        ax.text(c, r, fmt.format(M[r, c]), ha="center", va="center", color=color)
     ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
     ax.set_yticks(range(len(rows)), rows)
     ax.grid(False)

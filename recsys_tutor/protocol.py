@@ -155,10 +155,8 @@ class RatingTask(Task):
         prediction is asked for (chapter 10).
         """
         frame = evaluate_ratings(model, part, **options)
-        means = {
-            "rmse": metrics.rmse(frame.rating, frame.prediction),
-            "mae": metrics.mae(frame.rating, frame.prediction),
-        }
+        pair = frame.rating, frame.prediction
+        means = {"rmse": metrics.rmse(*pair), "mae": metrics.mae(*pair)}
         if model.uses_time:
             frame = evaluate_ratings(model, part, own_time=True, **options)
             means["rmse_own_time"] = metrics.rmse(frame.rating, frame.prediction)

@@ -73,11 +73,8 @@ def _read_head(path, line: bytes) -> dict:
     except ValueError:
         head = None
     wanted = {"format", "version", "model", "parameters", "sha256"}
-    if (
-        not isinstance(head, dict)
-        or not wanted <= set(head)
-        or head["format"] != FORMAT
-    ):
+    whole = isinstance(head, dict) and wanted <= set(head)
+    if not whole or head["format"] != FORMAT:
         raise ValueError(f"{path}: this is no model that Recommender.save wrote")
     return head
 

@@ -255,7 +255,7 @@ def _stratified(data, group, n_groups, ratio, random_state) -> Split:
 def _place_in_group(group, key) -> np.ndarray:
     """Position of each row within its group when the group is sorted by key."""
     order = np.lexsort((key, group))
-    counts = np.bincount(group) if len(group) else np.zeros(0, dtype=np.int64)
+    counts = np.bincount(group)
     place = np.empty(len(group), dtype=np.int64)
     place[order] = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
     return place

@@ -59,12 +59,8 @@ def trial(make: Callable, parameters: Mapping, score: Callable, **more) -> dict:
         value = score(make(**parameters, **more))
     except FitDiverged:
         value = -np.inf
-    return {
-        "params": parameters,
-        **more,
-        "score": value,
-        "seconds": time.process_time() - started,
-    }
+    seconds = time.process_time() - started
+    return {"params": parameters, **more, "score": value, "seconds": seconds}
 
 
 def random_search(

@@ -1,5 +1,8 @@
 """Shared by all tests: the real data, loaded once per process, and hypothesis."""
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -26,3 +29,14 @@ def movielens():
 def ratings(movielens):
     """The 100,000 ratings, in file order."""
     return movielens.interactions
+
+
+@pytest.fixture(params=["write", "replace"])
+def full_disk(request, monkeypatch):
+    """A function: from its call on no file can be written, or none be renamed."""
+
+    def full(*args, **kwargs):
+        raise OSError("disk full")
+
+    places = {"write": (Path, "write_bytes"), "replace": (os, "replace")}
+    return lambda: monkeypatch.setattr(*places[request.param], full)

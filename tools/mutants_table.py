@@ -2,7 +2,7 @@
 
 Read by ``tools/mutants.py``. ``file`` stands below ``recsys_tutor/`` (without ``.py``);
 ``old`` occurs in it exactly once; ``tests`` are words "module::function" for the test
-functions below ``tests/`` that should fail, the narrowest there are.
+functions below ``tests/package/`` that should fail, the narrowest there are.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,9 @@ class Mutant(NamedTuple):
     def nodes(self) -> list[str]:
         """The tests as pytest takes them."""
         pairs = [word.split("::") for word in self.tests.split()]
-        return [f"tests/test_{module}.py::test_{name}" for module, name in pairs]
+        return [
+            f"tests/package/test_{module}.py::test_{name}" for module, name in pairs
+        ]
 
 
 M = Mutant
@@ -61,7 +63,7 @@ MUTANTS = (
     # -- implicit feedback
     M("implicit ALS: users counted for items", "implicit_mf", "reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[1])", "reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[0])", "implicit_mf::a_half_step_is_dense_weighted_least_squares"),
     M("implicit ALS: objective without the missing cells", "implicit_mf", "loss += unobserved * np.sum((P.T @ P) * (Q.T @ Q))", "loss += 0.0", "implicit_mf::the_objective_is_the_sum_over_all_cells"),
-    M("BPR: objective without the negatives' penalty", "implicit_mf", "np.append(positive, negative), minlength", "positive, minlength", "implicit_mf::bpr_objective_is_the_sum_of_its_shares_and_never_overflows"),
+    M("BPR: objective without the negatives' penalty", "implicit_mf", "np.append(positive, negative), minlength", "positive, minlength", "implicit_mf::bpr_objective_is_the_literal_sum"),
     M("BPR: sign of the user's step", "implicit_mf", "(g * (i_old - j_old) - reg * p_old)", "(g * (j_old - i_old) - reg * p_old)", "implicit_mf::bpr_epoch_equals_the_literal_loop"),
     M("BPR: popular negatives by count + 1", "implicit_mf", "np.maximum(count, 1.0) **", "(count + 1.0) **", "implicit_mf::fit_is_the_stated_passes"),
     # -- neighbours
@@ -103,7 +105,7 @@ MUTANTS = (
     M("networks: left in training mode", "training", "network.eval()", "network.train(True)", "training::an_epoch_by_hand"),
     M("networks: no weight decay", "training", "weight_decay=self.weight_decay,", "weight_decay=0.0,", "training::weight_decay_is_added_to_the_gradient"),
     M("dot network: items' bias forgotten", "neural", "bias = self.b_u(user) + self.b_i(item)", "bias = self.b_u(user)", "neural::the_dot_network_s_rule"),
-    M("pairs: labels exchanged", "neural", "np.append(np.ones(len(data.user)), np.zeros(len(negative)))", "np.append(np.zeros(len(data.user)), np.ones(len(negative)))", "neural::the_loss_is_the_cross_entropy_of_the_pairs"),
+    M("pairs: labels exchanged", "neural", "np.append(np.ones(len(data.user)), np.zeros(len(negative)))", "np.append(np.zeros(len(data.user)), np.ones(len(negative)))", "neural::negatives_are_items_that_the_user_lacks"),
     M("pairs: one negative whatever was asked", "neural", "np.repeat(train.user[lacks], self.n_negatives)", "np.repeat(train.user[lacks], 1)", "neural::negatives_are_items_that_the_user_lacks"),
     M("softmax: log-Q added", "towers", "logits = logits - log_q", "logits = logits + log_q", "towers::in_batch_softmax_by_loops"),
     M("softmax: copies of the item are negatives", "towers", "logits = logits.masked_fill(same, -torch.inf)", "logits = logits.masked_fill(same & ~same, -torch.inf)", "towers::in_batch_softmax_by_loops"),
@@ -165,7 +167,7 @@ MUTANTS = (
     M("results: users by place", "study/results", 'pd.Series(row.ndcg_per_user, pd.Index(row.users, name="user"))', 'pd.Series(row.ndcg_per_user, pd.RangeIndex(len(row.users), name="user"))', "results::numbers_belong_to_their_users"),
     M("leaderboard: parameters do not make a row stale", "study/leaderboard", 'facts = ("data", "code", "params_digest")', 'facts = ("data", "code")', "leaderboard::changed_parameters_are_measured_again"),
     M("leaderboard: zeros count as parameters", "study/leaderboard", "return int(np.count_nonzero(part))", "return int(part.size)", "leaderboard::parameters_by_hand leaderboard::what_is_a_parameter_and_what_is_not"),
-    M("digests: the data do not count", "study/digests", 'yield f"data {value.digest}".encode()', 'yield b"data"', "digests::different_values_have_different_digests digests::digests_are_equal_if_and_only_if_the_values_are"),
+    M("digests: the data do not count", "study/digests", 'yield f"data {value.digest}".encode()', 'yield b"data"', "digests::data_are_told_apart"),
     M("digests: the protocol does not count", "study/digests", 'SCORING = (f"{PACKAGE}.protocol",)', 'SCORING = (f"{PACKAGE}.base",)', "digests::the_modules_that_count"),
     M("digests: a folder's __init__ does not count", "study/digests", "*_folders(name)", "", "digests::the_init_of_a_folder_counts_with_its_modules"),
     M("ranges: the last user left out", "study/files", "int(run[-1]) + 1", "int(run[-1])", "results::users_are_stored_as_ranges"),

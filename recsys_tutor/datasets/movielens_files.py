@@ -32,24 +32,9 @@ N_USERS, N_ITEMS, N_RATINGS = 943, 1682, 100_000
 #:
 #: :meta hide-value:
 GENRES = (
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
+    *("Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical"),
+    *("Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
 
 #: Column of the items frame -> relation in the knowledge graph (film on the left).
@@ -76,15 +61,8 @@ RELATIONS = {
 _OFFICIAL = ("u.data", "u.item", "u.user")
 _RECBOLE = ("ml-100k.inter", "ml-100k.item", "ml-100k.user")
 _GRAPH = ("ml-100k.kg", "ml-100k.link")
-READ_ERRORS = (
-    ValueError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-)
+READ_ERRORS = (ValueError, OSError, EOFError, RuntimeError)
+READ_ERRORS += (zipfile.BadZipFile, zlib.error)
 
 
 def read_files(path: Path) -> dict[str, bytes]:
@@ -102,9 +80,8 @@ def read_files(path: Path) -> dict[str, bytes]:
                     and PurePosixPath(name).parent.name in ("", "ml-100k")
                 }
         except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise ValueError(
-                f"damaged or incomplete archive ({reason(error)})"
-            ) from error
+            message = f"damaged or incomplete archive ({reason(error)})"
+            raise ValueError(message) from error
     for names in (_OFFICIAL, _RECBOLE):
         if all(name in files for name in names):
             return files
@@ -127,10 +104,8 @@ def parse(files: dict[str, bytes]) -> dict:
         ratings = _table(files, "ml-100k.inter", "\t", 4, header=True)
         items = _table(files, "ml-100k.item", "\t", 4, header=True)
         titles = items[1] + " (" + items[2] + ")"
-        genres = [
-            tuple(genre for genre in GENRES if genre in text.split())
-            for text in items[3]
-        ]
+        words = [text.split() for text in items[3]]
+        genres = [tuple(g for g in GENRES if g in known) for known in words]
         users = _table(files, "ml-100k.user", "\t", 5, header=True)
     try:
         ratings = ratings.astype("int64").to_numpy()
@@ -225,7 +200,6 @@ def parse_graph(files: dict[str, bytes]) -> dict | None:
     columns = {"freebase_id": ids}
     for name, relation in RELATIONS.items():
         tails = edges[edges[1] == relation].groupby(0)[2].agg(lambda t: sorted(set(t)))
-        tails = tails.to_dict()
         columns[name] = [tuple(tails.get(i, ())) for i in ids]
     return columns
 

@@ -20,7 +20,12 @@ import numpy as np
 import pandas as pd
 
 from recsys_tutor.checks import check_path
-from recsys_tutor.columns import canonical_ids, check_names, check_rows
+from recsys_tutor.columns import (
+    canonical_ids,
+    check_duplicates,
+    check_names,
+    check_rows,
+)
 from recsys_tutor.data import Dataset, Interactions
 from recsys_tutor.datasets import cells
 from recsys_tutor.datasets.text_table import TextTable, matrix_hint, read_table, shorten
@@ -197,10 +202,7 @@ def _read_columns(
 
 
 def _check_options(duplicates, decimal, time_unit, names, missing_ids) -> None:
-    if duplicates not in ("raise", "last", "mean", "sum"):
-        raise ValueError(
-            f"duplicates must be 'raise', 'last', 'mean' or 'sum', got {duplicates!r}"
-        )
+    check_duplicates(duplicates)
     if decimal not in (None, ".", ","):
         raise ValueError(f"decimal must be '.' or ',', got {decimal!r}")
     if time_unit is not None and time_unit not in cells.TIME_UNITS:
@@ -209,12 +211,9 @@ def _check_options(duplicates, decimal, time_unit, names, missing_ids) -> None:
         )
     for name, texts in (("names", names), ("missing_ids", missing_ids)):
         several = hasattr(texts, "__iter__") and not isinstance(texts, str)
-        if texts is not None and not several or not all(map(_is_text, texts or ())):
+        good = several and all(isinstance(text, str) for text in texts)
+        if texts is not None and not good:
             raise ValueError(f"{name} must be a sequence of texts, got {texts!r}")
-
-
-def _is_text(value) -> bool:
-    return isinstance(value, str)
 
 
 def _missing_values(missing, value) -> list[float | str]:

@@ -22,7 +22,7 @@ _PACKED = (  # first bytes, name, function
     (rb"\xfd7zXZ\x00", "xz", lzma.decompress),
 )
 _DAMAGED = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
-_DAMAGED_ZIP = (*_DAMAGED, zipfile.BadZipFile, RuntimeError, NotImplementedError)
+_DAMAGED_ZIP = (*_DAMAGED, zipfile.BadZipFile, RuntimeError)
 
 _READ = {  # how to go on with what is no delimited text
     "a Parquet file": "pandas.read_parquet",

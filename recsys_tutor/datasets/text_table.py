@@ -89,10 +89,7 @@ def read_table(
     _refuse_marks(path, body, sep)
     given = sep
     sep = find_separator(body, names, wanted, quotes) if sep is None else sep
-    if sep is None:
-        table = body
-    else:
-        table = _split(path, body, sep, quotes, line, names)
+    table = body if sep is None else _split(path, body, sep, quotes, line, names)
     head, _, rest = table.partition("\n")
     columns = [_clean(cell) for cell in head.split(_CELL)]
     _check_head(path, columns, names, given, line)
@@ -171,19 +168,14 @@ def matrix_hint(columns: list[str]) -> str:
     )
 
 
+_JSON = (
+    "JSON, not delimited text; read it with frame = pandas.read_json(path, {}"
+    "dtype=False) and pass that to Interactions.from_frame(frame, user=..., item=..., "
+    "value=...)"
+)
 _LAYOUTS = (
-    (
-        r'\s*\{\s*["}]',
-        "JSON, not delimited text; read it with frame = pandas.read_json(path, "
-        "lines=True, dtype=False) and pass that to Interactions.from_frame(frame, "
-        "user=..., item=..., value=...)",
-    ),
-    (
-        r"\s*\[\s*[\[{]",
-        "JSON, not delimited text; read it with frame = pandas.read_json(path, "
-        "dtype=False) and pass that to Interactions.from_frame(frame, user=..., "
-        "item=..., value=...)",
-    ),
+    (r'\s*\{\s*["}]', _JSON.format("lines=True, ")),
+    (r"\s*\[\s*[\[{]", _JSON.format("")),
     (
         r"\s*\{\s*u?'",
         "a list of Python dictionaries (not quite JSON); read it with frame = "
@@ -242,11 +234,7 @@ def find_separator(text, names, wanted, quotes=None) -> str | None:
             table = mark("\n".join(lines), sep, "plain")
         rows = [line.split(_CELL) for line in table.split("\n")]
         head = [_clean(cell) for cell in rows[0]]
-        fits = (
-            all(name in head for name in wanted)
-            if names is None
-            else len(head) == len(names)
-        )
+        fits = set(wanted) <= set(head) if names is None else len(head) == len(names)
         even = len({len(row) for row in rows}) == 1
         score = (fits, even, len(head))
         if len(head) > 1 and score > best_score:
@@ -302,11 +290,10 @@ def _clean(cell: str) -> str:
 
 def _split(path, body, sep, quotes, line, names) -> str:
     """The marked text under the way of quoting that was given or is certain."""
-    if '"' not in body:
-        return mark(body, sep, "plain")
-    if quotes is None and re.search(rf'(?:\A|\n|{re.escape(sep)})[ \t]*"', body):
-        return _certain(path, body, sep, line, names)
+    opening = rf'(?:\A|\n|{re.escape(sep)})[ \t]*"'
     try:
+        if quotes is None and '"' in body and re.search(opening, body):
+            return _certain(path, body, sep, line, names)
         return mark(body, sep, quotes or "plain")
     except _BadQuote as bad:
         raise ValueError(
@@ -325,12 +312,10 @@ def _certain(path, body, sep, line, names) -> str:
     plain = mark(body, sep, "plain")
     try:
         quoted = mark(body, sep, "doubled")
-    except _BadQuote as bad:
+    except _BadQuote:
         if dump and _is_even(plain, names) and '\\"' not in body:
             return plain
-        raise ValueError(
-            f"{path}, line {line + bad.lines}: {bad.reason}{_CHOOSE}"
-        ) from None
+        raise
     doubt = re.search(rf'{_QUOTED}[^{_QUOTED}]*\\["{_QUOTED}]', quoted)
     if doubt is None and _is_even(plain, names):
         if not _is_even(quoted, names):

@@ -119,6 +119,11 @@ def _ensemble(dataset) -> Weighted:
 ALL = tuple(TASKS)
 LISTS = ("ranking", "sequence")
 
+
+def _entry(name, model, tasks, **ranges) -> Entry:
+    return Entry(name, model, tasks, ranges or None)
+
+
 MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
 
 #: Every model of the book with the parameters its chapter chose on validation data. The
@@ -127,216 +132,185 @@ MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
 #:
 #: :meta hide-value:
 ENTRIES = (
-    Entry("Random", Random(), ALL),
-    Entry("Popularity", Popularity(), LISTS),
-    Entry("Bias model", BiasModel(), ALL),
-    Entry(
+    _entry("Random", Random(), ALL),
+    _entry("Popularity", Popularity(), LISTS),
+    _entry("Bias model", BiasModel(), ALL),
+    _entry(
         "User-kNN",
         UserKNN(),
         LISTS,
-        {"n_neighbors": whole(10, 400), "shrink": loguniform(0.1, 100)},
+        n_neighbors=whole(10, 400),
+        shrink=loguniform(0.1, 100),
     ),
-    Entry(
+    _entry(
         "Item-kNN",
         ItemKNN(),
         LISTS,
-        {
-            "n_neighbors": whole(10, 400),
-            "alpha": uniform(0.3, 0.7),
-            "shrink": loguniform(0.1, 100),
-        },
+        n_neighbors=whole(10, 400),
+        alpha=uniform(0.3, 0.7),
+        shrink=loguniform(0.1, 100),
     ),
-    Entry("User-kNN, residuals", RatingKNN(by="user"), ("rating",)),
-    Entry(
+    _entry("User-kNN, residuals", RatingKNN(by="user"), ("rating",)),
+    _entry(
         "Item-kNN, residuals",
         RatingKNN(),
         ("rating",),
-        {"n_neighbors": whole(5, 200), "shrink": loguniform(10, 10_000)},
+        n_neighbors=whole(5, 200),
+        shrink=loguniform(10, 10_000),
     ),
-    Entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
-    Entry(
-        "EASE",
-        EASE(),
-        LISTS,
-        {"reg": loguniform(10, 5000), "count_weight": uniform(0, 5)},
-    ),
-    Entry("Content", Made(ContentBased, film_terms), LISTS),
-    Entry("Content ridge", Made(ContentRidge, film_terms), ("rating",)),
-    Entry("EASE + content", EASE_CONTENT, LISTS),
-    Entry("EASE + content, summed", _ease_plus_content, LISTS),
-    Entry(
+    _entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
+    _entry("EASE", EASE(), LISTS, reg=loguniform(10, 5000), count_weight=uniform(0, 5)),
+    _entry("Content", Made(ContentBased, film_terms), LISTS),
+    _entry("Content ridge", Made(ContentRidge, film_terms), ("rating",)),
+    _entry("EASE + content", EASE_CONTENT, LISTS),
+    _entry("EASE + content, summed", _ease_plus_content, LISTS),
+    _entry(
         "MF, ALS",
         ExplicitALS(),
         ("rating",),
-        {
-            "n_factors": whole(2, 50),
-            "reg": loguniform(1, 50),
-            "n_epochs": whole(5, 30),
-        },
+        n_factors=whole(2, 50),
+        reg=loguniform(1, 50),
+        n_epochs=whole(5, 30),
     ),
-    Entry(
+    _entry(
         "MF, SGD",
         BiasedMF(),
         ("rating", "ranking"),
-        {
-            "n_factors": whole(10, 200),
-            "learning_rate": loguniform(0.001, 0.05),
-            "reg": loguniform(0.01, 0.3),
-            "n_epochs": whole(10, 100),
-        },
+        n_factors=whole(10, 200),
+        learning_rate=loguniform(0.001, 0.05),
+        reg=loguniform(0.01, 0.3),
+        n_epochs=whole(10, 100),
     ),
-    Entry(
+    _entry(
         "SVD++",
         SVDpp(),
         ("rating",),
-        {
-            "n_factors": whole(10, 100),
-            "learning_rate": loguniform(0.001, 0.02),
-            "reg": loguniform(0.01, 0.3),
-            "reg_y": loguniform(0.001, 0.1),
-            "n_epochs": whole(10, 80),
-        },
+        n_factors=whole(10, 100),
+        learning_rate=loguniform(0.001, 0.02),
+        reg=loguniform(0.01, 0.3),
+        reg_y=loguniform(0.001, 0.1),
+        n_epochs=whole(10, 80),
     ),
-    Entry("PureSVD", TruncatedSVD(), LISTS, {"n_factors": whole(2, 200)}),
-    Entry(
+    _entry("PureSVD", TruncatedSVD(), LISTS, n_factors=whole(2, 200)),
+    _entry(
         "Implicit ALS",
         ImplicitALS(),
         LISTS,
-        {
-            "n_factors": whole(4, 64),
-            "unobserved": loguniform(0.01, 3),
-            "reg": loguniform(0.001, 0.1),
-            "n_epochs": whole(3, 30),
-        },
+        n_factors=whole(4, 64),
+        unobserved=loguniform(0.01, 3),
+        reg=loguniform(0.001, 0.1),
+        n_epochs=whole(3, 30),
     ),
-    Entry(
+    _entry(
         "BPR",
         BPR(),
         LISTS,
-        {
-            "n_factors": whole(8, 256),
-            "learning_rate": loguniform(0.003, 0.1),
-            "reg": loguniform(0.001, 0.1),
-            "n_epochs": whole(20, 250),
-        },
+        n_factors=whole(8, 256),
+        learning_rate=loguniform(0.003, 0.1),
+        reg=loguniform(0.001, 0.1),
+        n_epochs=whole(20, 250),
     ),
-    Entry(
+    _entry(
         "Gibbs MF",
         BayesianFM(),
         ("rating",),
-        {
-            "n_factors": whole(4, 24),
-            "implicit": [False, True],
-            "n_epochs": whole(60, 250),
-        },
+        n_factors=whole(4, 24),
+        implicit=[False, True],
+        n_epochs=whole(60, 250),
     ),
-    Entry("Gibbs, implicit sets", BayesianFM(implicit=True), ("rating",)),
-    Entry(
+    _entry("Gibbs, implicit sets", BayesianFM(implicit=True), ("rating",)),
+    _entry(
         "Gibbs, side features",
         Made(BayesianFM, side_features, implicit=True),
         ("rating",),
     ),
-    Entry(
+    _entry(
         "Gibbs, day",
         Made(BayesianFM, side_features, implicit=True, day=True),
         ("rating",),
     ),
-    Entry(
+    _entry(
         "Gibbs, day, ordinal",
         Made(BayesianFM, side_features, implicit=True, day=True, likelihood="ordinal"),
         ("rating",),
     ),
-    Entry(
+    _entry(
         "PLSA",
         PLSA(n_topics=12, n_epochs=200, beta=1.0),
         LISTS,
-        {
-            "n_topics": whole(4, 64),
-            "beta": uniform(0.65, 0.35),
-            "n_epochs": whole(20, 400),
-        },
+        n_topics=whole(4, 64),
+        beta=uniform(0.65, 0.35),
+        n_epochs=whole(20, 400),
     ),
-    Entry("PLSA, tempered", PLSA(), LISTS),
-    Entry(
+    _entry("PLSA, tempered", PLSA(), LISTS),
+    _entry(
         "Gaussian PLSA",
         GaussianPLSA(),
         ("rating",),
-        {
-            "n_topics": whole(2, 30),
-            "shrink": loguniform(1, 100),
-            "smoothing": loguniform(0.01, 3),
-            "n_epochs": whole(20, 250),
-        },
+        n_topics=whole(2, 30),
+        shrink=loguniform(1, 100),
+        smoothing=loguniform(0.01, 3),
+        n_epochs=whole(20, 250),
     ),
-    Entry("Dot model (torch)", Made("neural.DotModel"), ("rating",)),
-    Entry(
+    _entry("Dot model (torch)", Made("neural.DotModel"), ("rating",)),
+    _entry(
         "NeuMF",
         Made("neural.NeuMF"),
         ("ranking",),
-        {
-            "n_factors": whole(8, 64),
-            "hidden": [(32, 16), (64, 32), (64, 32, 16), (128, 64, 32)],
-            "learning_rate": loguniform(3e-4, 1e-2),
-            "dropout": uniform(0, 0.5),
-            "n_negatives": [2, 4, 8],
-            "n_epochs": whole(3, 15),
-        },
+        n_factors=whole(8, 64),
+        hidden=[(32, 16), (64, 32), (64, 32, 16), (128, 64, 32)],
+        learning_rate=loguniform(3e-4, 1e-2),
+        dropout=uniform(0, 0.5),
+        n_negatives=[2, 4, 8],
+        n_epochs=whole(3, 15),
     ),
-    Entry("FM", Made("towers.DeepFM", side_features, hidden=()), ("ranking",)),
-    Entry("DeepFM", Made("towers.DeepFM", side_features), ("ranking",)),
-    Entry(
+    _entry("FM", Made("towers.DeepFM", side_features, hidden=()), ("ranking",)),
+    _entry("DeepFM", Made("towers.DeepFM", side_features), ("ranking",)),
+    _entry(
         "Two towers",
         Made("towers.TwoTower", side_features),
         ("ranking",),
-        {
-            "n_factors": whole(8, 128),
-            "hidden": [(), (64,), (128,)],
-            "learning_rate": loguniform(3e-4, 1e-2),
-            "weight_decay": loguniform(1e-7, 1e-3),
-            "n_epochs": whole(4, 24),
-        },
+        n_factors=whole(8, 128),
+        hidden=[(), (64,), (128,)],
+        learning_rate=loguniform(3e-4, 1e-2),
+        weight_decay=loguniform(1e-7, 1e-3),
+        n_epochs=whole(4, 24),
     ),
-    Entry(
+    _entry(
         "Mult-VAE",
         Made("autoencoders.MultVAE"),
         LISTS,
-        {
-            "n_factors": whole(8, 128),
-            "hidden": whole(64, 600),
-            "beta": loguniform(0.05, 2),
-            "dropout": uniform(0.1, 0.7),
-            "learning_rate": loguniform(3e-4, 5e-3),
-            "n_epochs": whole(15, 120),
-        },
+        n_factors=whole(8, 128),
+        hidden=whole(64, 600),
+        beta=loguniform(0.05, 2),
+        dropout=uniform(0.1, 0.7),
+        learning_rate=loguniform(3e-4, 5e-3),
+        n_epochs=whole(15, 120),
     ),
-    Entry(
+    _entry(
         "LightGCN",
         Made("graph.LightGCN"),
         LISTS,
-        {
-            "n_factors": whole(16, 128),
-            "n_layers": [1, 2, 3, 4],
-            "learning_rate": loguniform(3e-3, 3e-2),
-            "reg": loguniform(1e-4, 1e-1),
-            "n_epochs": whole(10, 120),
-        },
+        n_factors=whole(16, 128),
+        n_layers=[1, 2, 3, 4],
+        learning_rate=loguniform(3e-3, 3e-2),
+        reg=loguniform(1e-4, 1e-1),
+        n_epochs=whole(10, 120),
     ),
-    Entry("Ensemble", _ensemble, LISTS),
-    Entry("Markov chain", MARKOV, ("sequence",)),
-    Entry(
+    _entry("Ensemble", _ensemble, LISTS),
+    _entry("Markov chain", MARKOV, ("sequence",)),
+    _entry(
         "Transitions",
         Transitions(),
         ("sequence",),
-        {
-            "window": whole(1, 50),
-            "decay": uniform(0.5, 0.5),
-            "recency": uniform(0, 1),
-            "backward": uniform(0, 1),
-            "damping": uniform(0, 1),
-        },
+        window=whole(1, 50),
+        decay=uniform(0.5, 0.5),
+        recency=uniform(0, 1),
+        backward=uniform(0, 1),
+        damping=uniform(0, 1),
     ),
-    Entry("GRU4Rec", Made("sequential.GRU4Rec"), ("sequence",)),
-    Entry("SASRec", Made("sequential.SASRec"), ("sequence",)),
+    _entry("GRU4Rec", Made("sequential.GRU4Rec"), ("sequence",)),
+    _entry("SASRec", Made("sequential.SASRec"), ("sequence",)),
 )
 
 

@@ -43,12 +43,7 @@ def recommendations_are_sound(case: ModelCase) -> None:
     data = small()
     model, users = case.fit(data), everyone(data)
     scores, seen = model.score(users), data.csr.toarray() != 0
-    ban = np.random.default_rng(3).random(data.shape) < 0.4
-    for exclude, banned in (
-        ("seen", seen),
-        (None, np.zeros(data.shape, bool)),
-        (csr_array(ban.astype(float)), ban),
-    ):
+    for exclude, banned in _exclusions(seen):
         for k in (1, 3, data.n_items, data.n_items + 4):
             lists = model.recommend(users, k, exclude=exclude)
             assert lists.items.dtype == np.int64
@@ -67,6 +62,13 @@ def recommendations_are_sound(case: ModelCase) -> None:
         model.recommend(users, exclude=csr_array(data.csr.T))
     with raises(TypeError, match="sparse"):
         model.recommend(users, exclude=seen)
+
+
+def _exclusions(seen):
+    """Every kind of ``exclude`` with the cells that it bans."""
+    ban = np.random.default_rng(3).random(seen.shape) < 0.4
+    yield from (("seen", seen), (None, np.zeros_like(seen)))
+    yield csr_array(ban.astype(float)), ban
 
 
 def only_candidates_are_listed(case: ModelCase) -> None:
@@ -98,13 +100,8 @@ def new_users_get_lists(case: ModelCase) -> None:
                 model.recommend_history(X)
         return
     scores, seen = model.score_history(X), X.toarray() != 0
-    ban = np.random.default_rng(3).random(X.shape) < 0.4
     among = np.isin(np.arange(data.n_items), [1, 3, 6])
-    for exclude, banned in (
-        ("seen", seen),
-        (None, np.zeros_like(seen)),
-        (csr_array(ban.astype(float)), ban),
-    ):
+    for exclude, banned in _exclusions(seen):
         for items, allowed in ((None, ~banned), ([6, 3, 1], among & ~banned)):
             lists = model.recommend_history(X, 4, exclude=exclude, items=items)
             assert_lists(lists, scores, allowed, 4, max(case.rtol, 1e-9))

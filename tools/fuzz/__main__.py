@@ -23,7 +23,7 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "package"), str(ROOT)]
 
 #: Share of the inputs that each target gets.
 TARGETS = {

@@ -7,8 +7,8 @@ is under test. Rating errors are clipped to the training data's own range by def
 import math
 
 import numpy as np
+from evaluated import Fixed
 
-from fuzz import worlds
 from fuzz.core import Case, close, differ
 from fuzz.evaluation_lists import World, literal, ranking, ranking_odd
 from recsys_tutor import compare as comparison
@@ -57,7 +57,7 @@ def rating(rng):
             options["clip"], refuse = rng.choice(odd), "must"
     split, model = (
         Split(world.train, None, world.test),
-        worlds.Given(scores=world.scores),
+        Fixed(scores=world.scores),
     )
     want = clipped(world, clip)
     error = math.sqrt(sum((p - t) ** 2 for p, t in zip(want, truth)) / len(truth))
@@ -91,7 +91,7 @@ def compare(rng):
     world = World(rng)
     other = world.draw(rng)
     by, k = rng.choice(["ndcg", "auc", "recall", "novelty"]), rng.randint(1, 4)
-    models = {"a": worlds.Given(scores=world.scores), "b": worlds.Given(scores=other)}
+    models = {"a": Fixed(scores=world.scores), "b": Fixed(scores=other)}
     split = Split(world.train, None, world.test)
     tables = [literal(world, s, k)[0] for s in (world.scores, other)]
     a, b = ([row[by] for row in table.values()] for table in tables)
@@ -156,7 +156,7 @@ def other_ids(rng):
     else:
         users, items = np.array(users, dtype=object), np.array(items, dtype=np.int64)
     apart = Interactions(test.user, test.item, test.value, None, users, items)
-    model, scores = world.model, worlds.Given(scores=world.scores)
+    model, scores = world.model, Fixed(scores=world.scores)
     split = Split(world.train, None, apart)
     calls = {
         "evaluate": lambda: package.evaluate(model, apart),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import oracles
+from evaluated import Fixed
 from scipy.sparse import csr_array
 
 from fuzz import worlds
@@ -27,7 +28,7 @@ class World:
         self.test = worlds.make(cells[cut:], value[cut:], None, *shape)
         self.shape = shape
         self.scores = self.draw(rng)
-        self.model = worlds.Given(scores=self.scores).fit(self.train)
+        self.model = Fixed(scores=self.scores).fit(self.train)
         self.text = (
             f"train {worlds.shown(self.train)}, test {worlds.shown(self.test)}, "
         )
@@ -139,7 +140,7 @@ def ranking_odd(rng):
     features = np.ones((n, 2))
     odd = {
         "test": [None, test.csr, test.to_frame(), test.value, "test", (test,)],
-        "model": [None, "EASE", worlds.Given(scores=world.scores), worlds.Given, 3],
+        "model": [None, "EASE", Fixed(scores=world.scores), Fixed, 3],
         "k": [0, -1, 2.5, "3", None, True, math.nan],
         "exclude": ["all", 3, [0, 1], csr_array((1, 1)), np.ones((2, 2)), True],
         "threshold": ["3", math.nan, [3], None.__class__, 1j],

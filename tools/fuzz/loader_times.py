@@ -65,11 +65,16 @@ def _(rng, d):
     d.blame(0, "timestamp", "may")
 
 
-@kind("ISO dates")
-def _(rng, d):
+def without_blanks(d):
+    """Dates may hold a blank: then it cannot be the delimiter."""
     if d.sep == " ":
         d.sep, d.style = ",", "csv"
         d.kwargs.pop("sep", None)
+
+
+@kind("ISO dates")
+def _(rng, d):
+    without_blanks(d)
     with_times(rng, d)
     for n, row in enumerate(d.rows):
         moment = datetime.datetime(1970, 1, 2) + datetime.timedelta(
@@ -89,9 +94,7 @@ def _(rng, d):
 
 @kind("a time that is none")
 def _(rng, d):
-    if d.sep == " ":
-        d.sep, d.style = ",", "csv"
-        d.kwargs.pop("sep", None)
+    without_blanks(d)
     with_times(rng, d)
     if rng.random() < 0.5:
         for row in d.rows:

@@ -1,25 +1,8 @@
-"""Small random ratings and models whose scores are known."""
+"""Small random ratings."""
 
 import numpy as np
 
-from recsys_tutor.base import Recommender
 from recsys_tutor.data import Interactions
-
-
-class Given(Recommender):
-    """Scores and predictions that were given; ties are frequent."""
-
-    def __init__(self, *, scores, random_state=0):
-        self.scores, self.random_state = scores, random_state
-
-    def _fit(self, train):
-        pass
-
-    def _score_users(self, users):
-        return np.asarray(self.scores, dtype=float)[users]
-
-    def _predict(self, users, items):
-        return np.asarray(self.scores, dtype=float)[users, items]
 
 
 def ratings(rng, *, rows=None, scale=None, ids="text", cells=None, least=1, time=None):

@@ -22,7 +22,7 @@ from recsys_tutor.study.files import to_ranges, to_users
 from recsys_tutor.study.leaderboard import run
 from recsys_tutor.study.results import Results, thirds
 
-BOOK = Path(__file__).parents[1] / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 
 
 def results_of(rows):

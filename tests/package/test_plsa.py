@@ -34,7 +34,7 @@ from recsys_tutor.plsa import (
 )
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parent.parent / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 BETAS = [1.0, 0.8, 0.3]
 
 

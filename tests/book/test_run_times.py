@@ -4,14 +4,14 @@ import json
 import re
 import statistics
 
-import book_checks as rules
 import nbformat
 import notebooks
 import pytest
+from chapter_text import BOOK, chapter_number
 
-STEMS = sorted(path.stem for path in rules.BOOK.glob("*.ipynb"))
-TIMES = rules.BOOK / "run_times.json"
-PAGE = rules.BOOK / "run_times.md"
+STEMS = sorted(path.stem for path in BOOK.glob("*.ipynb"))
+TIMES = BOOK / "run_times.json"
+PAGE = BOOK / "run_times.md"
 
 
 def rows(text):
@@ -35,7 +35,7 @@ def test_the_page_shows_the_stored_times():
     assert {name: seconds for _, name, seconds in rows(text)} == times
     assert [name for _, name, _ in rows(text)] == STEMS
     for number, name, _ in rows(text):
-        assert number == str(rules.chapter_number(f"{name}.ipynb") or "")
+        assert number == str(chapter_number(f"{name}.ipynb") or "")
     assert f"**{sum(times.values())}**" in text
     assert text == notebooks.times_page(times), "the page is written by the tool alone"
 
@@ -47,11 +47,11 @@ def test_the_boxes_of_the_chapters_agree_with_the_times():
     """
     times, said = json.loads(TIMES.read_text("utf-8")), {}
     for name in STEMS:
-        notebook = nbformat.read(rules.BOOK / f"{name}.ipynb", as_version=4)
+        notebook = nbformat.read(BOOK / f"{name}.ipynb", as_version=4)
         found = re.search(
             r"\*\*Run time\*\* \| about (\d+) s", notebook.cells[0].source
         )
-        if rules.chapter_number(f"{name}.ipynb") is not None:
+        if chapter_number(f"{name}.ipynb") is not None:
             assert found, f"{name}: no row `| **Run time** | about ... s on 2 cores |`"
             said[name] = int(found[1])
     ratio = {name: times[name] / said[name] for name in said}

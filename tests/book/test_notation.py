@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
 PACKAGE = sorted((ROOT / "recsys_tutor").rglob("*.py"))
 #: Where one row of the table ends: "| $P$, $\\mathbf p_u$ | user factors | `P` |".

@@ -24,7 +24,7 @@ from recsys_tutor.implicit_mf import (
 from recsys_tutor.sampling import sample_negatives
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parent.parent / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 RATE, REG = 0.05, 0.07
 
 
@@ -244,6 +244,16 @@ def test_a_small_pass_follows_the_finite_differences():
             array[place] = kept
         np.testing.assert_allclose((new - array) / small, -gradient, atol=1e-4)
         assert np.abs(gradient).max() > 0.1
+
+
+def test_bpr_objective_is_the_literal_sum():
+    """Checks eq-bpr-objective: loss and penalty of each triple, one after the other."""
+    (b, P, Q), total = factors(), 0.0
+    for u, i, j in zip(*triples(), strict=True):
+        total -= np.log(oracles.sigmoid(b[i] - b[j] + P[u] @ (Q[i] - Q[j])))
+        total += REG / 2 * (P[u] @ P[u] + Q[i] @ Q[i] + Q[j] @ Q[j])
+        total += REG / 2 * (b[i] ** 2 + b[j] ** 2)
+    assert bpr_objective(*triples(), b, P, Q, REG) == pytest.approx(total, rel=1e-12)
 
 
 def test_bpr_objective_is_the_sum_of_its_shares_and_never_overflows():

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 # -- tokens and numbers ----------------------------------------------------------------
 
@@ -235,7 +235,9 @@ def reports(tmp_path_factory):
     notebook.cells = cells
     nbformat.write(notebook, folder / "broken.ipynb")
     shutil.copy(ROOT / "book" / "conftest.py", folder)
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT / 'tests'}\n")
+    (folder / "pytest.ini").write_text(
+        f"[pytest]\npythonpath = {ROOT / 'tests/book'}\n"
+    )
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", "-rA"]
     run = subprocess.run(

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 
 pytestmark = pytest.mark.html
 
-HTML = (Path(__file__).parent.parent / "_build" / "html").resolve()
+HTML = (Path(__file__).parents[2] / "_build" / "html").resolve()
 PHONE = 390
 ASSETS = {"script": "src", "link": "href", "img": "src", "iframe": "src"}
 ASSETS |= {"source": "src", "video": "src", "audio": "src", "object": "data"}

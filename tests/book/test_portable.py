@@ -15,7 +15,7 @@ import nbformat
 import portable
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 
 # -- the profile -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from recsys_tutor.baselines import Popularity
 from recsys_tutor.testing import CHECKS, check_model
 from recsys_tutor.testing.cases import raises
 
-PAGE = Path(__file__).parents[1] / "book" / "model_of_your_own.md"
+PAGE = Path(__file__).parents[2] / "book" / "model_of_your_own.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.M | re.S)
 MARK = "-- end of a block --"
 

@@ -40,7 +40,7 @@ from recsys_tutor.study.results import Results
 from recsys_tutor.testing.cases import scattered
 from recsys_tutor.transitions import Transitions
 
-BOOK = Path(__file__).parents[1] / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 
 #: Two entries with 5 + 1 and 10 + 1 runs.
 TWO = (
@@ -586,19 +586,14 @@ def test_a_class_that_cannot_travel_is_measured_here(tmp_path, data):
     assert got.peak_mb.isna().all() and len(got) == 6
 
 
-@pytest.mark.parametrize("step", ["write", "replace"])
-def test_a_failing_disk_leaves_the_old_file(tmp_path, data, jobs, monkeypatch, step):
+def test_a_failing_disk_leaves_the_old_file(
+    tmp_path, data, jobs, monkeypatch, full_disk
+):
     path = tmp_path / "results.json"
     run(path, entries=LAST, data=data)
     before = path.read_bytes()
 
-    def full(*args, **kwargs):
-        raise OSError("disk full")
-
-    if step == "replace":
-        monkeypatch.setattr(os, "replace", full)
-    else:
-        monkeypatch.setattr(Path, "write_bytes", full)
+    full_disk()
     with pytest.raises(OSError, match="disk full"):
         run(path, entries=LAST, data=data, only="Popular")
     monkeypatch.undo()

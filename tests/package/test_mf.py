@@ -34,7 +34,7 @@ from recsys_tutor.mf import (
 )
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parent.parent / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 MU, RATE, REG, REG_Y = 3.1, 0.05, 0.07, 0.03
 
 

@@ -21,7 +21,7 @@ from recsys_tutor.metrics import rmse
 from recsys_tutor.mf import svdpp_user_factors
 from recsys_tutor.study.results import Results
 
-BOOK = Path(__file__).parent.parent / "book" / "results.json"
+BOOK = Path(__file__).parents[2] / "book" / "results.json"
 DAY = 86_400
 SMALL = {"n_factors": 2, "n_epochs": 6, "burn_in": 2, "init_scale": 0.4}
 

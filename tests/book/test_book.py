@@ -7,55 +7,18 @@ import copy
 import json
 import re
 
-import book_checks as rules
+import chapter_names as names
+import chapter_rules as rules
 import nbformat
 import pytest
 import yaml
-from pybtex.database import parse_file
+from chapter_text import BOOK, chapter_number
 
-CHAPTERS = sorted(rules.BOOK.glob("*.ipynb"))
-NOT_FOLDED = range(10, 19)  # chapters whose checks and figures still stand open
-NUMBERED = [path for path in CHAPTERS if rules.chapter_number(path) is not None]
-
-
-def bibliography():
-    entries = {}
-    for key, entry in parse_file(str(rules.BOOK / "references.bib")).entries.items():
-        fields = {name.lower(): value for name, value in entry.fields.items()}
-        fields["author"] = " and ".join(str(p) for p in entry.persons.get("author", []))
-        fields["author"] = fields["author"] or fields.get("organization", "")
-        entries[key] = fields
-    return entries
+CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+NUMBERED = [path for path in CHAPTERS if chapter_number(path) is not None]
 
 
-BIBLIOGRAPHY = bibliography()
-
-EVERY_NOTEBOOK = {
-    "executed": lambda nb, n: rules.check_executed(nb),
-    "stderr": lambda nb, n: rules.check_stderr(nb),
-    "paths": lambda nb, n: rules.check_paths(nb),
-    "outputs": lambda nb, n: rules.check_outputs(nb),
-    "tags": lambda nb, n: rules.check_tags(nb),
-    "code_size": lambda nb, n: rules.check_code_size(nb),
-    "imports": lambda nb, n: rules.check_imports(nb),
-    "figures": lambda nb, n: rules.check_figures(nb),
-    "boxes": lambda nb, n: rules.check_boxes(nb),
-    "citations": lambda nb, n: rules.check_citations(nb, BIBLIOGRAPHY),
-    "decimals": lambda nb, n: rules.check_decimals(nb),
-    "glue": lambda nb, n: rules.check_glue(nb),
-}
-NUMBERED_CHAPTER = {
-    "front_box": lambda nb, n: rules.check_front_box(nb),
-    "sections": rules.check_sections,
-    "check_boxes": lambda nb, n: rules.check_check_boxes(nb),
-    "quiz": lambda nb, n: rules.check_quiz(nb),
-    "exercises": lambda nb, n: rules.check_exercises(nb),
-    "prediction": lambda nb, n: rules.check_prediction(nb),
-    "size": lambda nb, n: rules.check_size(nb),
-    "visible": lambda nb, n: [] if n in NOT_FOLDED else rules.check_visible(nb),
-    "symbols": rules.check_symbols,
-}
-RULES = EVERY_NOTEBOOK | NUMBERED_CHAPTER
+RULES = rules.EVERY_NOTEBOOK | rules.NUMBERED_CHAPTER
 
 
 def report(path, faults):
@@ -69,19 +32,19 @@ def test_there_are_chapters():
     assert NUMBERED and set(NUMBERED) <= set(CHAPTERS)
 
 
-@pytest.mark.parametrize("rule", EVERY_NOTEBOOK)
+@pytest.mark.parametrize("rule", rules.EVERY_NOTEBOOK)
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_notebook(path, rule):
     notebook = nbformat.read(path, as_version=4)
-    faults = EVERY_NOTEBOOK[rule](notebook, rules.chapter_number(path))
+    faults = rules.EVERY_NOTEBOOK[rule](notebook, chapter_number(path))
     assert not faults, report(path, faults)
 
 
-@pytest.mark.parametrize("rule", NUMBERED_CHAPTER)
+@pytest.mark.parametrize("rule", rules.NUMBERED_CHAPTER)
 @pytest.mark.parametrize("path", NUMBERED, ids=lambda path: path.stem)
 def test_numbered_chapter(path, rule):
     notebook = nbformat.read(path, as_version=4)
-    faults = NUMBERED_CHAPTER[rule](notebook, rules.chapter_number(path))
+    faults = rules.NUMBERED_CHAPTER[rule](notebook, chapter_number(path))
     assert not faults, report(path, faults)
 
 
@@ -114,12 +77,12 @@ def toc_faults(files, existing):
 
 
 def book_pages():
-    pages = [*rules.BOOK.glob("*.ipynb"), *rules.BOOK.rglob("*.md")]
-    return {p.relative_to(rules.ROOT).with_suffix("").as_posix() for p in pages}
+    pages = [*BOOK.glob("*.ipynb"), *BOOK.rglob("*.md")]
+    return {p.relative_to(BOOK.parent).with_suffix("").as_posix() for p in pages}
 
 
 def test_toc_names_every_page_once():
-    toc = yaml.safe_load((rules.ROOT / "_toc.yml").read_text("utf-8"))
+    toc = yaml.safe_load((BOOK.parent / "_toc.yml").read_text("utf-8"))
     assert toc_faults(toc_files(toc), book_pages()) == []
 
 
@@ -132,21 +95,21 @@ def test_toc_faults_are_found():
 
 
 def test_chapters_stand_in_the_order_of_their_numbers():
-    toc = yaml.safe_load((rules.ROOT / "_toc.yml").read_text("utf-8"))
+    toc = yaml.safe_load((BOOK.parent / "_toc.yml").read_text("utf-8"))
     files = [c["file"] for part in toc["parts"] for c in part["chapters"]]
-    numbers = [rules.chapter_number(name.split("/")[-1]) for name in files]
+    numbers = [chapter_number(name.split("/")[-1]) for name in files]
     numbers = [number for number in numbers if number is not None]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_bibliography():
-    assert rules.check_bibliography(BIBLIOGRAPHY) == []
+    assert names.check_bibliography(names.bibliography()) == []
 
 
 def test_markdown_pages_cite_known_works():
-    for path in rules.BOOK.glob("*.md"):
+    for path in BOOK.glob("*.md"):
         page = {"cells": [{"cell_type": "markdown", "source": path.read_text("utf-8")}]}
-        assert rules.check_citations(page, BIBLIOGRAPHY) == [], path.name
+        assert names.check_citations(page, names.bibliography()) == [], path.name
 
 
 def test_glue_names_and_labels_are_unique_in_the_book():
@@ -154,13 +117,14 @@ def test_glue_names_and_labels_are_unique_in_the_book():
     for path in CHAPTERS:
         notebook = nbformat.read(path, as_version=4)
         text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+        stored = {name for name, _ in names.glued(notebook)}
         labels = re.findall(r"^\$\$ \(([\w:-]+)\)", text, flags=re.M)
         labels += re.findall(r"^:label: *(\S+)", text, flags=re.M)
         labels += re.findall(r"^\(([\w:-]+)\)=", text, flags=re.M)
         for cell in notebook.cells:
             figure = cell.metadata.get("mystnb", {}).get("figure", {})
             labels += [figure["name"]] if "name" in figure else []
-        for name in set(rules.glued(notebook)) | set(labels):
+        for name in stored | set(labels):
             assert name not in owner, f"{name!r} in {owner.get(name)} and {path.name}"
             owner[name] = path.name
 
@@ -489,14 +453,14 @@ def test_every_rule_has_a_broken_chapter():
 
 def test_broken_bibliography_is_reported():
     good = {"author": "A", "title": "T", "year": "2009", "doi": "10.1/x"}
-    assert rules.check_bibliography({"good": good}) == []
+    assert names.check_bibliography({"good": good}) == []
     for field, expected in [("author", "no author"), ("title", "no title")]:
-        found = rules.check_bibliography({"bad": good | {field: ""}})
+        found = names.check_bibliography({"bad": good | {field: ""}})
         assert found == [f"bad has {expected}"]
-    assert "none of doi" in rules.check_bibliography({"bad": good | {"doi": ""}})[0]
+    assert "none of doi" in names.check_bibliography({"bad": good | {"doi": ""}})[0]
     assert (
         "'forthcoming'"
-        in rules.check_bibliography({"bad": good | {"year": "forthcoming"}})[0]
+        in names.check_bibliography({"bad": good | {"year": "forthcoming"}})[0]
     )
 
 

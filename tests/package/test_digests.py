@@ -98,7 +98,7 @@ def test_digests_are_the_same_in_every_process():
     assert len(seen) == 1 and len(seen.pop().split()) == 2
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NUMBERS = st.lists(st.integers(-3, 3), max_size=4)
 
 
@@ -147,6 +147,7 @@ def test_data_are_told_apart():
     ]
     digests = [data.digest for data in different]
     assert len(set(digests)) == len(digests)
+    assert len({digest(data) for data in different}) == len(digests)
     assert interactions().digest == digests[0]
     wide = interactions(user_ids=np.array(["a", "b"], dtype="U99"))
     assert wide.digest == digests[0], "how text is stored does not count"

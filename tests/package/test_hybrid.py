@@ -3,6 +3,7 @@
 import numpy as np
 import oracles
 import pytest
+from evaluated import Fixed
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -10,7 +11,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from recsys_tutor import splits
-from recsys_tutor.base import NotFittedError, Recommender
+from recsys_tutor.base import NotFittedError
 from recsys_tutor.baselines import Popularity
 from recsys_tutor.content import ContentBased
 from recsys_tutor.data import Interactions
@@ -27,20 +28,6 @@ from recsys_tutor.hybrid import (
     ranks,
 )
 from recsys_tutor.neighbors import EASE, ItemKNN
-
-
-class Fixed(Recommender):
-    """Scores given in the constructor: what is combined is known."""
-
-    def __init__(self, *, scores=None):
-        self.scores = scores
-
-    def _fit(self, train):
-        self.scores_ = np.array(self.scores, dtype=float)
-
-    def _score_users(self, users):
-        return self.scores_[users]
-
 
 N_USERS, N_ITEMS = 6, 9
 

@@ -218,6 +218,6 @@ def verdict_in_time(call):
 def test_oracles_of_the_fuzz_itself():
     assert metrics.hit_metric("recall", [True, False], 4) == 0.25
     assert metrics.hit_metric("ndcg", [True], 1) == 1.0
-    assert evaluation.worlds.Given(scores=[[1.0]]).scores == [[1.0]]
+    assert evaluation.Fixed(scores=[[1.0]]).scores == [[1.0]]
     assert core.close(float("nan"), float("nan")) and not core.close(1, 1.001)
     assert core.differ("x", [1, 2], [1, 3]) and core.differ("x", [1], [1]) is None
