@@ -53,8 +53,8 @@ lab: .venv/stamp-lab ## open the chapters in JupyterLab
 notebooks: .venv/stamp-test data ## execute all chapters in place, or one: make notebooks CHAPTER=04
 	$(PY) tools/notebooks.py $(CHAPTER)
 
-lint: .venv/stamp-test ## ruff
-	$(PY) -m ruff check . && $(PY) -m ruff format --check .
+lint: .venv/stamp-test ## ruff and mypy
+	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 
 bench: .venv/stamp-bench ## this package beside its peers
 	$(PY) -m benchmarks.run
@@ -82,7 +82,7 @@ dist: .venv/stamp-python # wheel and source distribution to dist/, checked
 	rm -rf dist && $(PY) -m build && $(PY) -m twine check --strict dist/*
 
 clean: ## remove what was built (not .venv, not the data cache)
-	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
+	rm -rf _build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov *.egg-info
 	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
 
 # The parts of `make test`, one by one

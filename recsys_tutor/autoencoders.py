@@ -5,11 +5,14 @@ Chapter: 15 Autoencoders.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from recsys_tutor import extra
+from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import ones_like
 from recsys_tutor.parameters import param
 from recsys_tutor.sampling import minibatches
@@ -38,7 +41,9 @@ class MultVAENetwork(nn.Module):
     In training ``z = mean + exp(½ log_variance) · noise``, else ``z = mean``.
     """
 
-    def __init__(self, n_items, hidden, n_factors, dropout):
+    def __init__(
+        self, n_items: int, hidden: int, n_factors: int, dropout: float
+    ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.encode_1 = nn.Linear(n_items, hidden)
@@ -57,7 +62,7 @@ class MultVAENetwork(nn.Module):
         return self.decode_2(h), mean, log_variance  # (B, n_items), (B, d), (B, d)
 
 
-class MultVAE(NetworkModel):
+class MultVAE(NetworkModel[MultVAENetwork]):
     """A variational autoencoder of users with a multinomial likelihood.
 
     Rule: ``s(u, .) =`` the decoder's logits at the encoder's mean for the user's items.
@@ -71,64 +76,64 @@ class MultVAE(NetworkModel):
     Jebara (2018). Chapter 15.
     """
 
-    hidden: int = param(300, "Size of the hidden layers.", low=1)
-    n_factors: int = param(32, "Size of ``z``.", low=1)
+    hidden: int = param("Size of the hidden layers.", default=300, low=1)
+    n_factors: int = param("Size of ``z``.", default=32, low=1)
     beta: float = param(
-        1.0,
         "Weight of the divergence; 1 makes the objective minus the evidence lower "
         "bound.",
+        default=1.0,
         low=0,
     )
     anneal: int = param(
-        20, "Epochs over which the weight rises from 0 to ``beta``.", low=0
+        "Epochs over which the weight rises from 0 to ``beta``.", default=20, low=0
     )
     dropout: float = param(
-        0.5, "Of the input: items left out at random.", low=0, below=1
+        "Of the input: items left out at random.", default=0.5, low=0, below=1
     )
     averaging: float = param(
-        0.9,
         "``network_`` has a running mean of the parameters after each epoch, in which "
         "the mean so far weighs ``averaging``: a steadier network than the last one. 0 "
         "keeps the last.",
+        default=0.9,
         low=0,
         below=1,
     )
     n_epochs: int = 60
     batch_size: int = 64
 
-    def _prepare(self, train, rng):
+    def _prepare(self, train: Interactions, rng: np.random.Generator) -> csr_array:
         """The 0/1 rows of the users who have any."""
         return ones_like(train.csr)[np.flatnonzero(np.diff(train.csr.indptr))]
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> MultVAENetwork:
         return MultVAENetwork(train.n_items, self.hidden, self.n_factors, self.dropout)
 
-    def _batches(self, data, rng):
+    def _batches(self, data: csr_array, rng: np.random.Generator) -> Iterator[tuple]:
         share = (len(self.history_) + 1) / self.anneal if self.anneal else 1.0
         beta = self.beta * min(share, 1.0)
         for rows in minibatches(data.shape[0], self.batch_size, rng):
             yield data[rows].toarray(), beta
 
-    def _loss(self, network, x, beta):
+    def _loss(self, network: MultVAENetwork, x: Tensor, beta: float) -> Tensor:
         logits, mean, log_variance = network(x)
         reconstruction = -(x * F.log_softmax(logits, dim=1)).sum(dim=1)  # (B,)
         return (reconstruction + beta * gaussian_kl(mean, log_variance)).mean()
 
-    def _after_epoch(self, network, data):
+    def _after_epoch(self, network: MultVAENetwork, data: csr_array) -> None:
         if not self.history_:  # the first epoch
             self.network_ = deepcopy(network)
         pairs = zip(self.network_.parameters(), network.parameters(), strict=True)
         for mean, now in pairs:
             mean.lerp_(now, 1 - self.averaging)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self._score_history(self.train_.csr[users])
 
     @torch.no_grad()
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         logits, _, _ = self.network_(self._tensor(ones_like(X).toarray()))
         return logits.cpu().numpy()
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         """Each item's row of the last layer."""
         return self.network_.decode_2.weight.detach().cpu().numpy()

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from recsys_tutor.checks import (
@@ -94,15 +95,12 @@ class Recommender:
         ``seconds`` since the start of the fit, and whatever the model adds.
     """
 
-    #: Whether ``predict`` accepts the times of the ratings.
-    uses_time: ClassVar[bool] = False
-
     #: Learned attributes that hold the users' own rows: data, not parameters.
     _data_attributes: ClassVar[tuple[str, ...]] = ()
 
     # -- constructor arguments ----------------------------------------------------
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         declare(cls)
 
@@ -112,11 +110,11 @@ class Recommender:
         keyword_only = inspect.Parameter.KEYWORD_ONLY
         return [p.name for p in parameters if p.kind is keyword_only]
 
-    def get_params(self) -> dict:
+    def get_params(self) -> dict[str, Any]:
         """The constructor's arguments, by name."""
         return {name: getattr(self, name) for name in self._param_names()}
 
-    def clone(self, **changes) -> Self:
+    def clone(self, **changes: Any) -> Self:
         """A new unfitted model with the same arguments, some of them changed."""
         return type(self)(**{**self.get_params(), **changes})
 
@@ -159,13 +157,14 @@ class Recommender:
         if len(train) == 0:
             raise ValueError("fit needs at least one interaction, got none")
         check_declared(self)
-        if "random_state" in self._param_names():
-            check_random_state(self.random_state)
+        given = self.get_params()
+        if "random_state" in given:
+            check_random_state(given["random_state"])
         self._check()
         self._forget()
         self.train_ = train
         self.n_users_, self.n_items_ = train.shape
-        self.history_ = []
+        self.history_: list[dict[str, Any]] = []
         self._started, self._callback = time.perf_counter(), callback
         try:
             self._fit(train)
@@ -175,7 +174,7 @@ class Recommender:
         del self._started, self._callback
         return self
 
-    def _forget(self, but=()) -> None:
+    def _forget(self, but: Collection[str] = ()) -> None:
         """Delete what was learned: names that begin or end with an underscore."""
         arguments = {*self._param_names(), *but}
         for name in set(vars(self)) - arguments:
@@ -188,7 +187,7 @@ class Recommender:
     def _fit(self, train: Interactions) -> None:
         raise NotImplementedError
 
-    def _end_epoch(self, loss: float, **logs) -> bool:
+    def _end_epoch(self, loss: float, **logs: Any) -> bool:
         """Record an epoch, check its loss, ask the callback; True means stop."""
         epoch = len(self.history_) + 1
         seconds = time.perf_counter() - self._started
@@ -222,7 +221,7 @@ class Recommender:
 
     # -- answers ------------------------------------------------------------------
 
-    def score(self, users) -> np.ndarray:
+    def score(self, users: ArrayLike) -> np.ndarray:
         """Scores of all items for each of ``users``.
 
         Parameters
@@ -244,7 +243,14 @@ class Recommender:
     def _score_users(self, users: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def recommend(self, users, k: int = 10, *, exclude="seen", items=None) -> TopK:
+    def recommend(
+        self,
+        users: ArrayLike,
+        k: int = 10,
+        *,
+        exclude: str | csr_array | None = "seen",
+        items: ArrayLike | None = None,
+    ) -> TopK:
         """The ``k`` best items of each user.
 
         Parameters
@@ -271,13 +277,20 @@ class Recommender:
         users = check_index("users", users, self.n_users_)
         excluded, items = self.excluded(exclude), self._check_items(items)
 
-        def ranked(part):
+        def ranked(part: slice) -> TopK:
             rows = None if excluded is None else excluded[users[part]]
             return rank(self.score(users[part]), rows, items, k)
 
         return self._in_parts(ranked, len(users))
 
-    def recommend_history(self, X, k: int = 10, *, exclude="seen", items=None) -> TopK:
+    def recommend_history(
+        self,
+        X: csr_array | ArrayLike,
+        k: int = 10,
+        *,
+        exclude: str | csr_array | None = "seen",
+        items: ArrayLike | None = None,
+    ) -> TopK:
         """The ``k`` best items for users who were not in the training data.
 
         Parameters
@@ -294,14 +307,20 @@ class Recommender:
         seen = X if isinstance(exclude, str) else exclude
         excluded = check_exclude(exclude, seen, X.shape)
 
-        def ranked(part):
+        def ranked(part: slice) -> TopK:
             rows = None if excluded is None else excluded[part]
             return rank(self.score_history(X[part]), rows, items, k)
 
         return self._in_parts(ranked, X.shape[0])
 
     def recommend_ids(
-        self, ids, k: int = 10, *, exclude="seen", items=None, titles=None
+        self,
+        ids: Any,
+        k: int = 10,
+        *,
+        exclude: str | csr_array | None = "seen",
+        items: Any = None,
+        titles: Sequence | np.ndarray | pd.Series | None = None,
     ) -> pd.DataFrame:
         """Ids in, ids out: the lists of :meth:`recommend` as a table.
 
@@ -345,7 +364,7 @@ class Recommender:
         }
         return pd.DataFrame({n: c for n, c in columns.items() if c is not None})
 
-    def similar_items(self, items, k: int = 10) -> TopK:
+    def similar_items(self, items: ArrayLike, k: int = 10) -> TopK:
         """The ``k`` items nearest to each of ``items``, itself left out.
 
         In a model with a vector per item, nearness is the cosine of the vectors; in one
@@ -358,7 +377,7 @@ class Recommender:
         self._check_fitted()
         items = check_index("items", items, self.n_items_)
 
-        def nearest(part):
+        def nearest(part: slice) -> TopK:
             scores = self._check_scores(
                 np.array(self._similarities(items[part])), len(items[part])
             )
@@ -370,7 +389,7 @@ class Recommender:
     def _similarities(self, items: np.ndarray) -> np.ndarray:
         return cosines(self._item_vectors(), items)
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray | csr_array:
         raise NotImplementedError(
             f"{type(self).__name__} has no vectors or weights of items to compare"
         )
@@ -420,12 +439,14 @@ class Recommender:
         lists = [ranked(part) for part in parts]
         return TopK(*(np.concatenate(arrays) for arrays in zip(*lists, strict=True)))
 
-    def excluded(self, exclude) -> csr_array | None:
+    def excluded(self, exclude: str | csr_array | None) -> csr_array | None:
         """The matrix of items that ``recommend(..., exclude=exclude)`` leaves out."""
         seen = self.train_.csr if isinstance(exclude, str) else exclude
         return check_exclude(exclude, seen, (self.n_users_, self.n_items_))
 
-    def predict(self, users, items, *, time=None) -> np.ndarray:
+    def predict(
+        self, users: ArrayLike, items: ArrayLike, *, time: ArrayLike | None = None
+    ) -> np.ndarray:
         """Predicted ratings of the pairs ``(users[n], items[n])``, not clipped.
 
         ``time`` (n,) int, in seconds: when each rating was given, for a model that can
@@ -439,7 +460,14 @@ class Recommender:
             return self._predict(users, items)
         return self._predict_at(users, items, time)
 
-    def _check_pairs(self, users, items, time):
+    @property
+    def uses_time(self) -> bool:
+        """Whether :meth:`predict` accepts the times of the ratings."""
+        return False
+
+    def _check_pairs(
+        self, users: ArrayLike, items: ArrayLike, time: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """The arguments of :meth:`predict` as arrays, ``time`` None or one per pair."""
         self._check_fitted()
         users = check_index("users", users, self.n_users_)
@@ -467,6 +495,11 @@ class Recommender:
             "use score or recommend"
         )
 
+    def _predict_at(
+        self, users: np.ndarray, items: np.ndarray, time: np.ndarray
+    ) -> np.ndarray:
+        raise NotImplementedError
+
     def _predict_from_scores(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """The scores of the pairs, for a ``_predict`` that has no shorter way.
 
@@ -480,7 +513,7 @@ class Recommender:
             result[here] = scores[row[here] - part.start, items[here]]
         return result
 
-    def score_history(self, X) -> np.ndarray:
+    def score_history(self, X: csr_array | ArrayLike) -> np.ndarray:
         """Scores for users who were not in the training data.
 
         Parameters
@@ -510,7 +543,7 @@ class Recommender:
 
     # -- keeping ------------------------------------------------------------------
 
-    def _kept(self) -> list:
+    def _kept(self) -> Sequence:
         """What was learned, the users' own rows left out: a model's parameters."""
         names = {"train_", "history_", "n_users_", "n_items_", *self._data_attributes}
         return [
@@ -554,7 +587,7 @@ class Recommender:
 
     # -- checks -------------------------------------------------------------------
 
-    def _check_items(self, items) -> np.ndarray | None:
+    def _check_items(self, items: ArrayLike | None) -> np.ndarray | None:
         """Candidates as distinct indices in ascending order; None means all."""
         if items is None:
             return None
@@ -566,7 +599,7 @@ class Recommender:
                 f"this {type(self).__name__} is not fitted yet; call fit(train) first"
             )
 
-    def _check_scores(self, scores, n_rows) -> np.ndarray:
+    def _check_scores(self, scores: np.ndarray, n_rows: int) -> np.ndarray:
         expected = (n_rows, self.n_items_)
         if scores.shape != expected:
             raise RuntimeError(

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.checks import check_squares
+from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import overflow_to_inf, rows_of
 from recsys_tutor.parameters import Seed, param
 
@@ -34,20 +35,20 @@ class Random(Recommender):
 
     _data_attributes = ("ratings_",)
 
-    random_state: Seed = param(0, "Draws the scores.")
+    random_state: Seed = param("Draws the scores.", default=0)
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         rng = np.random.default_rng(self.random_state)
         self.seed_ = int(rng.integers(2**63))
         self.ratings_ = np.sort(train.value)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         scores = np.empty((len(users), self.n_items_))
         for row, u in enumerate(users):
             scores[row] = np.random.default_rng([self.seed_, u]).random(self.n_items_)
         return scores
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         quantile = self._predict_from_scores(users, items)
         return self.ratings_[(quantile * len(self.ratings_)).astype(np.int64)]
 
@@ -60,13 +61,13 @@ class Popularity(Recommender):
     counts_ : (n_items,) float64
     """
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         self.counts_ = np.bincount(train.item, minlength=train.n_items).astype(float)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return np.tile(self.counts_, (len(users), 1))
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         return np.tile(self.counts_, (X.shape[0], 1))
 
 
@@ -100,7 +101,14 @@ def bias_half_step(
 
 
 @overflow_to_inf
-def bias_objective(rating, prediction, b_u, b_i, reg_u, reg_i) -> float:
+def bias_objective(
+    rating: np.ndarray,
+    prediction: np.ndarray,
+    b_u: np.ndarray,
+    b_i: np.ndarray,
+    reg_u: float,
+    reg_i: float,
+) -> float:
     """``sum (r - r_hat)² + reg_u · |b_u|² + reg_i · |b_i|²`` (eq-bias-objective)."""
     error = np.sum((rating - prediction) ** 2)
     return float(error + reg_u * np.sum(b_u**2) + reg_i * np.sum(b_i**2))
@@ -130,18 +138,18 @@ class BiasModel(Recommender):
     """
 
     reg_u: float = param(
-        5.0, '"Ratings at the mean" that a user is given in advance.', low=0
+        '"Ratings at the mean" that a user is given in advance.', default=5.0, low=0
     )
-    reg_i: float = param(2.0, "The same for an item.", low=0)
+    reg_i: float = param("The same for an item.", default=2.0, low=0)
     n_epochs: int = param(
-        20,
         "Pairs of half steps. The loss is flat along one direction (user biases up, "
         "item biases\ndown), so the last digits of the minimum take a few hundred; the "
         "predictions settle within ten.",
+        default=20,
         low=1,
     )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         u, i, r = train.user, train.item, train.value
         check_squares("ratings", r)
         self.mu_ = float(r.mean())
@@ -158,13 +166,13 @@ class BiasModel(Recommender):
             if self._end_epoch(loss):
                 break
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return self.mu_ + self.b_u_[users] + self.b_i_[items]
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.mu_ + self.b_u_[users, None] + self.b_i_
 
-    def _score_history(self, X: csr_array):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         rest = X.data - self.mu_ - self.b_i_[X.indices]
         b_u = bias_half_step(rest, rows_of(X), X.shape[0], self.reg_u)
         return self.mu_ + b_u[:, None] + self.b_i_

@@ -9,17 +9,19 @@ Chapter: 10 Bayesian factorization.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numba import prange
+from numpy.typing import ArrayLike
 from scipy.sparse import csc_array, csr_array, eye_array, hstack
 from scipy.special import ndtr, ndtri
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.checks import check_feature_fields, check_squares
+from recsys_tutor.data import Interactions
 from recsys_tutor.gibbs import (
     Block,
     HyperPrior,
@@ -47,7 +49,7 @@ class Gaussian:
 
     gaussian, n_cutpoints, cutpoints = True, 0, None
 
-    def __init__(self, rating: np.ndarray):
+    def __init__(self, rating: np.ndarray) -> None:
         self.rating, self.center = rating, float(rating.mean())
 
     def start(self, state: State, y_hat: np.ndarray) -> None:
@@ -72,7 +74,7 @@ class OrdinalProbit:
 
     gaussian, center = False, 0.0
 
-    def __init__(self, rating: np.ndarray):
+    def __init__(self, rating: np.ndarray) -> None:
         _, self.level = np.unique(rating, return_inverse=True)
         share = np.cumsum(np.bincount(self.level))[:-1] / len(self.level)
         self.cutpoints = np.array([-np.inf, *ndtri(share), np.inf])
@@ -100,7 +102,10 @@ class OrdinalProbit:
         return -log_ordinal(self.level, self.y - state.e, self.cutpoints)
 
 
-LIKELIHOODS = {"gaussian": Gaussian, "ordinal": OrdinalProbit}
+LIKELIHOODS: dict[str, type[Gaussian] | type[OrdinalProbit]] = {
+    "gaussian": Gaussian,
+    "ordinal": OrdinalProbit,
+}
 
 
 # -- draws ---------------------------------------------------------------------------
@@ -185,32 +190,34 @@ class BayesianFM(Recommender):
     the blocks. Chapter 10, eq-bayes-fm.
     """
 
-    n_factors: int = param(16, "Length of the vectors.", low=1)
-    n_epochs: int = param(500, "Sweeps.", low=1)
-    burn_in: int = param(20, "Sweeps at the start that are thrown away.", low=0)
+    n_factors: int = param("Length of the vectors.", default=16, low=1)
+    n_epochs: int = param("Sweeps.", default=500, low=1)
+    burn_in: int = param("Sweeps at the start that are thrown away.", default=20, low=0)
     implicit: bool = param(
-        False,
         "Give a user the set of the items rated in training, each "
         "``1/sqrt(set size)``, and an item the set of its users.",
+        default=False,
     )
     user_features: Sequence[csr_array] | None = param(
-        None, "More columns for users, (n_users, p) each; a prior per matrix."
+        "More columns for users, (n_users, p) each; a prior per matrix.", default=None
     )
     item_features: Sequence[csr_array] | None = param(
-        None, "More columns for items, (n_items, p) each; a prior per matrix."
+        "More columns for items, (n_items, p) each; a prior per matrix.", default=None
     )
     day: bool = param(
-        False,
         "A block for the day (UTC) of the rating. ``predict(..., time=)`` takes the "
         "rating's own; without it, the average over the user's days in training.",
+        default=False,
     )
     likelihood: Literal["gaussian", "ordinal"] = param(
-        "gaussian", "Of a rating, given ``r_hat``."
+        "Of a rating, given ``r_hat``.", default="gaussian"
     )
-    init_scale: float = param(0.1, "Standard deviation of the factors' start.", above=0)
-    random_state: Seed = param(0, "Draws the start and the sweeps.")
+    init_scale: float = param(
+        "Standard deviation of the factors' start.", default=0.1, above=0
+    )
+    random_state: Seed = param("Draws the start and the sweeps.", default=0)
 
-    def _check(self):
+    def _check(self) -> None:
         if self.burn_in >= self.n_epochs:
             raise ValueError(
                 f"burn_in must be less than n_epochs, or nothing is left; got "
@@ -219,7 +226,7 @@ class BayesianFM(Recommender):
 
     # -- training ---------------------------------------------------------------------
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
         order = np.lexsort((train.item, train.user))  # neighbours in memory
@@ -245,7 +252,7 @@ class BayesianFM(Recommender):
                 break
         self.draws_.cut()  # if the callback stopped early
 
-    def _blocks(self, train):
+    def _blocks(self, train: Interactions) -> list[Block]:
         """The user's, the item's and, if asked for, the day's block."""
         X = train.binarize().csr
         blocks = []
@@ -270,7 +277,9 @@ class BayesianFM(Recommender):
             self.user_days_ = _mean_of_rows(train.user, row, train.n_users)
         return blocks
 
-    def _initial_state(self, blocks, rng, w0):
+    def _initial_state(
+        self, blocks: Sequence[Block], rng: np.random.Generator, w0: float
+    ) -> State:
         shapes = [(1 + self.n_factors, b.X.shape[1]) for b in blocks]
         theta = [rng.normal(0, self.init_scale, shape) for shape in shapes]
         for values in theta:
@@ -279,33 +288,37 @@ class BayesianFM(Recommender):
         means, precisions = [np.zeros(x) for x in hyper], [np.ones(x) for x in hyper]
         return State(w0, 1.0, theta, means, precisions, np.zeros(len(blocks[0].row)))
 
-    def _empty_draws(self, n_cutpoints):
+    def _empty_draws(self, n_cutpoints: int) -> PosteriorDraws:
         n, width = self.n_epochs - self.burn_in, 1 + self.n_factors
         sizes = self.n_users_, self.n_items_, len(self.days_) + 1
         user, item, day = (np.zeros((n, size, width), np.float32) for size in sizes)
         cutpoints = np.zeros((n, n_cutpoints)) if n_cutpoints else None
         return PosteriorDraws(user, item, day, np.zeros(n), np.zeros(n), cutpoints)
 
-    def _kept(self):  # user_days_ has the users' own times
+    def _kept(self) -> Sequence:  # user_days_ has the users' own times
         draws = self.draws_
         kept = draws.user, draws.item, draws.day, draws.w0
         ordinal = draws.cutpoints is not None
         return (*kept, draws.cutpoints, self.levels_) if ordinal else kept
 
     @property
-    def uses_time(self):
+    def uses_time(self) -> bool:
         return bool(self.day)
 
     # -- answers ----------------------------------------------------------------------
 
-    def draws(self, users, items, *, time=None) -> np.ndarray:
+    def draws(
+        self, users: ArrayLike, items: ArrayLike, *, time: ArrayLike | None = None
+    ) -> np.ndarray:
         """``r_hat`` of each pair in every kept sweep, (n_draws, n): no noise, no stars.
 
         ``time`` (n,) in seconds as in :meth:`.Recommender.predict`.
         """
         return np.array(list(self._each_draw(*self._check_pairs(users, items, time))))
 
-    def _each_draw(self, users, items, time):
+    def _each_draw(
+        self, users: np.ndarray, items: np.ndarray, time: np.ndarray | None
+    ) -> Iterator[np.ndarray]:
         """The rule for the pairs, a draw after the other.
 
         A day without training ratings takes the last row of the day's draws; without
@@ -326,50 +339,57 @@ class BayesianFM(Recommender):
             pairs = _rule_of_rows(draws.user[s], draws.item[s], D, users, items, day)
             yield draws.w0[s] + pairs
 
-    def _stars(self, users, items, time):
-        total = np.zeros(len(users))
+    def _stars(
+        self, users: np.ndarray, items: np.ndarray, time: np.ndarray | None
+    ) -> np.ndarray:
+        total, cutpoints = np.zeros(len(users)), self.draws_.cutpoints
         for s, r_hat in enumerate(self._each_draw(users, items, time)):
-            if self.likelihood == "ordinal":
-                r_hat = _expected_level(r_hat, self.draws_.cutpoints[s], self.levels_)
+            if cutpoints is not None:
+                r_hat = _expected_level(r_hat, cutpoints[s], self.levels_)
             total += r_hat
         return total / self.draws_.n
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return self._stars(users, items, None)
 
-    def _predict_at(self, users, items, time):
+    def _predict_at(
+        self, users: np.ndarray, items: np.ndarray, time: np.ndarray | None
+    ) -> np.ndarray:
         return self._stars(users, items, time)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         n = self.n_items_
         pairs = np.repeat(users, n), np.tile(np.arange(n), len(users))
         return self._predict(*pairs).reshape(len(users), n)
 
-    def _similarities(self, items):
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
         """Cosines averaged over the draws: factors of two draws may be rotated."""
         n = self.draws_.n
-        return sum(cosines(V[:, 1:], items) for V in self.draws_.item[:n]) / n
+        each = (cosines(V[:, 1:], items) for V in self.draws_.item[:n])
+        return sum(each, start=np.zeros(())) / n
 
-    def level_probabilities(self, users, items, *, time=None) -> np.ndarray:
+    def level_probabilities(
+        self, users: ArrayLike, items: ArrayLike, *, time: ArrayLike | None = None
+    ) -> np.ndarray:
         """Probability of each star level, (n, L); ordinal likelihood only."""
-        pairs = self._check_pairs(users, items, time)
-        if self.likelihood != "ordinal":
+        pairs, cutpoints = self._check_pairs(users, items, time), self.draws_.cutpoints
+        if cutpoints is None:
             raise ValueError(
                 "level_probabilities needs likelihood='ordinal', got "
                 f"{self.likelihood!r}"
             )
-        total = np.zeros((len(users), len(self.levels_)))
+        total = np.zeros((len(pairs[0]), len(self.levels_)))
         for s, r_hat in enumerate(self._each_draw(*pairs)):
-            total += np.diff(ndtr(self.draws_.cutpoints[s] - r_hat[:, None]), axis=1)
+            total += np.diff(ndtr(cutpoints[s] - r_hat[:, None]), axis=1)
         return total / self.draws_.n
 
 
-def _block(row, parts):
+def _block(row: np.ndarray, parts: Sequence[csr_array]) -> Block:
     group = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
     return Block(row, csc_array(hstack(parts), dtype=np.float64), group)
 
 
-def _rule_of_blocks(blocks, state):
+def _rule_of_blocks(blocks: Sequence[Block], state: State) -> np.ndarray:
     """``r_hat`` of the training ratings."""
     out, total, squares = np.full(len(state.e), state.w0), 0.0, 0.0
     for block, theta in zip(blocks, state.theta, strict=True):
@@ -380,7 +400,7 @@ def _rule_of_blocks(blocks, state):
     return out + 0.5 * np.sum(total**2 - squares, axis=1)
 
 
-def _mean_of_rows(user, day, n_users):
+def _mean_of_rows(user: np.ndarray, day: np.ndarray, n_users: int) -> csr_array:
     """(n_users, n_days + 1): averages over a user's ratings; last column if none."""
     count = np.bincount(user, minlength=n_users)
     cold = np.flatnonzero(count == 0)
@@ -391,7 +411,14 @@ def _mean_of_rows(user, day, n_users):
 
 
 @parallel
-def _rule_of_rows(U, V, D, user, item, day):
+def _rule_of_rows(
+    U: np.ndarray,
+    V: np.ndarray,
+    D: np.ndarray,
+    user: np.ndarray,
+    item: np.ndarray,
+    day: np.ndarray,
+) -> np.ndarray:
     """``a_u + a_i + a_d + q_u · q_i + q_u · q_d + q_i · q_d`` for each pair."""
     out = np.empty(len(user))
     for n in prange(len(user)):
@@ -403,7 +430,9 @@ def _rule_of_rows(U, V, D, user, item, day):
     return out
 
 
-def _expected_level(r_hat, cutpoints, levels):
+def _expected_level(
+    r_hat: np.ndarray, cutpoints: np.ndarray, levels: np.ndarray
+) -> np.ndarray:
     """``sum over levels of level · P(level)``, by the gaps between levels."""
     out = np.full(len(r_hat), float(levels[0]))
     for cut, gap in zip(cutpoints[1:-1], np.diff(levels), strict=True):

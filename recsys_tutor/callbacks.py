@@ -9,6 +9,7 @@ Chapters: 08 Matrix factorization in practice, 16 Training.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,14 @@ class EarlyStopping:
         Refit with ``n_epochs=best_epoch`` to get the model at its best.
     """
 
-    def __init__(self, measure: Callable, *, patience: int = 3, min_delta: float = 0.0):
+    def __init__(
+        self, measure: Callable, *, patience: int = 3, min_delta: float = 0.0
+    ) -> None:
         check_number("patience", patience, low=1, whole=True)
         self.measure, self.patience, self.min_delta = measure, patience, min_delta
         self.best, self.best_epoch = -np.inf, 0
 
-    def __call__(self, model, epoch, logs) -> bool:
+    def __call__(self, model: Any, epoch: int, logs: dict) -> bool:
         logs["valid"] = float(self.measure(model))
         if epoch == 1:  # the callback may serve a second fit
             self.best, self.best_epoch = -np.inf, 0
@@ -49,13 +52,13 @@ class EarlyStopping:
         return epoch - self.best_epoch >= self.patience
 
 
-def progress(n_epochs: int, **options) -> Callable:
+def progress(n_epochs: int, **options: Any) -> Callable:
     """Callback that draws a tqdm bar over ``n_epochs`` epochs."""
     from tqdm.auto import tqdm
 
     bar = tqdm(total=n_epochs, unit="epoch", **options)
 
-    def update(model, epoch, logs):
+    def update(model: Any, epoch: int, logs: dict) -> None:
         bar.set_postfix(loss=f"{logs['loss']:.4f}")
         bar.update()
         if epoch >= n_epochs:

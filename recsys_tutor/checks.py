@@ -10,9 +10,11 @@ from __future__ import annotations
 import operator
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse
 
 __all__ = [
@@ -37,15 +39,22 @@ __all__ = [
 
 
 def check_number(
-    name, value, *, low=None, above=None, high=None, below=None, whole=False
-):
+    name: str,
+    value: Any,
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+    whole: bool = False,
+) -> None:
     """Raise ``ValueError`` unless ``value`` is a finite number within the bounds.
 
     ``low`` and ``high`` belong to the range, ``above`` and ``below`` do not.
     """
     kind = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    bounds = {">=": low, ">": above, "<=": high, "<": below}
-    bounds = {how: bound for how, bound in bounds.items() if bound is not None}
+    given = {">=": low, ">": above, "<=": high, "<": below}
+    bounds = {how: bound for how, bound in given.items() if bound is not None}
     good = isinstance(value, kind) and not isinstance(value, bool)
     good = good and np.isfinite(value)
     if not good or not all(_HOLDS[how](value, b) for how, b in bounds.items()):
@@ -57,7 +66,7 @@ def check_number(
 _HOLDS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 
 
-def check_sizes(name: str, sizes, **bounds) -> None:
+def check_sizes(name: str, sizes: Any, **bounds: float | None) -> None:
     """ValueError unless ``sizes`` is a tuple or list of whole numbers within bounds."""
     if not isinstance(sizes, (tuple, list)):
         raise ValueError(f"{name} must be a tuple of layer sizes, got {sizes!r}")
@@ -65,14 +74,14 @@ def check_sizes(name: str, sizes, **bounds) -> None:
         check_number(f"{name}[{n}]", size, whole=True, **bounds)
 
 
-def check_path(path, name: str = "path") -> Path:
+def check_path(path: Any, name: str = "path") -> Path:
     """``path`` as a Path; ``ValueError`` unless it can name a file."""
     if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
         raise ValueError(f"{name} must name a file, got {path!r}")
     return Path(path)
 
 
-def check_random_state(value) -> None:
+def check_random_state(value: Any) -> None:
     """Raise ``ValueError`` unless it is a whole number >= 0, a Generator or None."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if value is None or isinstance(value, np.random.Generator) or whole and value >= 0:
@@ -83,7 +92,7 @@ def check_random_state(value) -> None:
     )
 
 
-def check_index(name: str, index, n: int) -> np.ndarray:
+def check_index(name: str, index: ArrayLike, n: int) -> np.ndarray:
     """``index`` as a 1-D int64 array within ``0 .. n - 1``.
 
     ``ValueError`` for anything but a 1-D array of integers, ``IndexError`` for a value
@@ -107,7 +116,9 @@ def check_index(name: str, index, n: int) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def check_exclude(exclude, matrix, shape) -> csr_array | None:
+def check_exclude(
+    exclude: Any, matrix: csr_array, shape: tuple[int, int]
+) -> csr_array | None:
     """``matrix``, what ``exclude`` stands for, as a csr matrix of that shape."""
     if exclude is None:
         return None
@@ -122,7 +133,7 @@ def check_exclude(exclude, matrix, shape) -> csr_array | None:
     return csr_array(exclude)
 
 
-def check_history(X, n_items: int) -> csr_array:
+def check_history(X: Any, n_items: int) -> csr_array:
     """Rows of users as a csr matrix of finite numbers, indices sorted, no repeats.
 
     ``X`` is a matrix of ``n_items`` columns, dense or sparse; it is not changed.
@@ -155,7 +166,7 @@ def check_history(X, n_items: int) -> csr_array:
 # -- arrays ---------------------------------------------------------------------------
 
 
-def check_array(name: str, values) -> np.ndarray:
+def check_array(name: str, values: Any) -> np.ndarray:
     """Any array; ``ValueError`` for ragged lists, masked entries and sparse arrays."""
     if np.ma.is_masked(values) or issparse(values):
         what = "is sparse" if issparse(values) else "has masked entries"
@@ -166,7 +177,7 @@ def check_array(name: str, values) -> np.ndarray:
         raise ValueError(f"{name} must be an array, not ragged ({error})") from error
 
 
-def check_numbers(name: str, values, *, finite: bool = True) -> np.ndarray:
+def check_numbers(name: str, values: Any, *, finite: bool = True) -> np.ndarray:
     """float64 array; ``ValueError`` for text, dates and, if asked to, NaN, infinity."""
     array = check_array(name, values)
     entries = array.flat if array.dtype.kind == "O" else ()
@@ -186,7 +197,7 @@ def check_numbers(name: str, values, *, finite: bool = True) -> np.ndarray:
     return array
 
 
-def check_same_index(name_a: str, a, name_b: str, b) -> None:
+def check_same_index(name_a: str, a: Any, name_b: str, b: Any) -> None:
     """Of two Series, the rows must be those of the same users (or ratings)."""
     both = isinstance(a, pd.Series) and isinstance(b, pd.Series)
     if both and len(a) == len(b) and not a.index.equals(b.index):
@@ -226,7 +237,7 @@ def check_factors(X: csr_array, Q: np.ndarray) -> None:
 
 
 def check_feature_matrix(
-    features, n_items: int | None = None, name: str = "features"
+    features: Any, n_items: int | None = None, name: str = "features"
 ) -> csr_array:
     """One (n_items, d) matrix of finite numbers, dense or sparse, as csr, float64.
 
@@ -247,7 +258,7 @@ def check_feature_matrix(
     return csr_array(matrix if sparse else values, dtype=np.float64)
 
 
-def check_feature_fields(name: str, matrices, n_rows: int) -> list:
+def check_feature_fields(name: str, matrices: Any, n_rows: int) -> list:
     """The list of sparse matrices, one per field, or ``ValueError``.
 
     A field is one kind of feature (ages, genres) with ``n_rows`` rows and its own

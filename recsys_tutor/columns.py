@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import datetime
 import numbers
+from collections.abc import Collection
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 __all__ = []
 
@@ -23,7 +26,7 @@ DATES = (
 )
 
 
-def check_rows(name, values, bad, rule) -> None:
+def check_rows(name: str, values: np.ndarray, bad: np.ndarray, rule: str) -> None:
     """Raise for the first row where ``bad`` is True."""
     if bad.any():
         row = int(np.argmax(bad))
@@ -40,7 +43,7 @@ def check_rows(name, values, bad, rule) -> None:
 # -- numbers --------------------------------------------------------------------------
 
 
-def as_column(name, values, dtype) -> np.ndarray:
+def as_column(name: str, values: ArrayLike, dtype: type[np.number]) -> np.ndarray:
     """A fresh 1-D array of ``dtype`` (int64 or float64), each entry exact.
 
     Numbers only: text is refused even where it spells a number (so that "1_000", "1,5"
@@ -72,11 +75,16 @@ def as_column(name, values, dtype) -> np.ndarray:
     return _whole(name, raw) if whole else _floats(name, raw)
 
 
-_DATE_TYPES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64)
+_DATE_TYPES: tuple[type, ...] = (
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    np.datetime64,
+)
 _DATE_TYPES += (np.timedelta64, pd.Period, pd.Interval)
 
 
-def _raw(name, values) -> np.ndarray:
+def _raw(name: str, values: ArrayLike) -> np.ndarray:
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         raise ValueError(
             f"column {name!r} holds masked entries; drop these rows or fill them first"
@@ -92,17 +100,17 @@ def _raw(name, values) -> np.ndarray:
     return raw
 
 
-def _missing(raw) -> np.ndarray:
+def _missing(raw: np.ndarray) -> np.ndarray:
     return np.asarray(pd.isna(raw), dtype=bool)
 
 
-def _is_number(value, whole) -> bool:
+def _is_number(value: Any, whole: bool) -> bool:
     if isinstance(value, (bool, np.bool_)):
         return not whole
     return isinstance(value, (numbers.Real, Decimal))
 
 
-def _whole(name, raw) -> np.ndarray:
+def _whole(name: str, raw: np.ndarray) -> np.ndarray:
     """int64, exactly: each entry is a whole number of a real type."""
     if raw.dtype.kind == "f":  # beyond 2**53 a float has lost digits already
         bad = ~np.isfinite(raw) | (raw != np.floor(raw)) | (np.abs(raw) > 2.0**53)
@@ -117,7 +125,7 @@ def _whole(name, raw) -> np.ndarray:
     return raw.astype(np.int64)
 
 
-def _floats(name, raw) -> np.ndarray:
+def _floats(name: str, raw: np.ndarray) -> np.ndarray:
     number = np.empty(len(raw))
     bad = np.zeros(len(raw), dtype=bool)
     for row, value in enumerate(raw):
@@ -132,7 +140,7 @@ def _floats(name, raw) -> np.ndarray:
 # -- ids ------------------------------------------------------------------------------
 
 
-def canonical_ids(values) -> tuple[np.ndarray, np.ndarray]:
+def canonical_ids(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """The ids as one array, and a mask of the entries that are none.
 
     An id is a whole number or a text. The array is int64 when all are whole numbers
@@ -160,7 +168,7 @@ def canonical_ids(values) -> tuple[np.ndarray, np.ndarray]:
     return ids, bad
 
 
-def _raw_ids(values) -> np.ndarray:
+def _raw_ids(values: Any) -> np.ndarray:
     if isinstance(values, (set, frozenset, dict)):
         raise TypeError(
             f"ids in a {type(values).__name__} have no order; pass a list of ids"
@@ -184,20 +192,20 @@ def _raw_ids(values) -> np.ndarray:
     return raw
 
 
-def _id(value) -> int | str | None:
+def _id(value: Any) -> int | str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, np.bool_)):
         return None
     if isinstance(value, numbers.Integral):
-        value = int(value)
-        return value if -(2**63) <= value < 2**63 else None
-    if isinstance(value, (float, np.floating)) and abs(value) < 2**53:
+        whole = int(value)
+        return whole if -(2**63) <= whole < 2**63 else None
+    if isinstance(value, (float, np.floating)) and -(2**53) < value < 2**53:
         return int(value) if value == int(value) else None
     return None
 
 
-def check_names(names: dict, needed=()) -> None:
+def check_names(names: dict, needed: Collection[str] = ()) -> None:
     """ValueError unless each is the name of a column; None where it is not needed."""
     for argument, name in names.items():
         good = isinstance(name, (str, int, tuple)) and not isinstance(name, bool)
@@ -205,7 +213,7 @@ def check_names(names: dict, needed=()) -> None:
             raise ValueError(f"{argument}= must be the name of a column, got {name!r}")
 
 
-def check_duplicates(how) -> None:
+def check_duplicates(how: Any) -> None:
     """ValueError unless it says what to do when a (user, item) pair comes twice."""
     if how not in ("raise", "last", "mean", "sum"):
         raise ValueError(
@@ -213,7 +221,7 @@ def check_duplicates(how) -> None:
         )
 
 
-def as_ids(name, ids) -> np.ndarray:
+def as_ids(name: str, ids: Any) -> np.ndarray:
     """A catalogue: canonical ids, each once."""
     if isinstance(ids, str) or not hasattr(ids, "__iter__"):
         raise ValueError(f"{name} must be a sequence of ids, got {ids!r}")
@@ -232,7 +240,7 @@ def as_ids(name, ids) -> np.ndarray:
     return array
 
 
-def _no_id(array, bad) -> str:
+def _no_id(array: np.ndarray, bad: np.ndarray) -> str:
     if not bad.any():
         return ""
     value = array[bad][0]
@@ -246,7 +254,9 @@ def _no_id(array, bad) -> str:
     return f"must hold whole numbers (int64) or text as ids ({advice})"
 
 
-def number_ids(name, column, catalogue=None) -> tuple[np.ndarray, np.ndarray]:
+def number_ids(
+    name: str, column: Any, catalogue: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices and ids of a column; without a catalogue, in sorted order.
 
     Numbers come before texts; texts are compared by code points.
@@ -260,12 +270,12 @@ def number_ids(name, column, catalogue=None) -> tuple[np.ndarray, np.ndarray]:
     return find_ids(name, array, lookup(ids)), ids
 
 
-def lookup(ids) -> pd.Index:
+def lookup(ids: np.ndarray) -> pd.Index:
     """For :func:`find_ids`; the dtype stays, or pandas would guess another."""
     return pd.Index(ids, dtype=ids.dtype)
 
 
-def find_ids(name, ids, index) -> np.ndarray:
+def find_ids(name: str, ids: Any, index: pd.Index) -> np.ndarray:
     """Indices of ids, one or many; ``KeyError`` names the first unknown ones."""
     if isinstance(ids, np.ndarray) and ids.ndim == 0:
         ids = ids.item()
@@ -289,7 +299,7 @@ def find_ids(name, ids, index) -> np.ndarray:
     return found
 
 
-def _other_kind(unknown, index) -> str:
+def _other_kind(unknown: np.ndarray, index: pd.Index) -> str:
     """Said when a question asks in text for whole numbers, or the other way round."""
     text = [isinstance(i, str) for i in unknown.tolist()]
     known = [isinstance(i, str) for i in index[:1000].tolist()]

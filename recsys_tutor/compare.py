@@ -8,10 +8,10 @@ Chapter: 02 Evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from inspect import signature
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,8 @@ from recsys_tutor.parts import (
 __all__ = ["Interval", "bootstrap", "compare", "compare_ratings", "paired_bootstrap"]
 
 _ERRORS = {"rmse": rmse, "mae": mae}
+#: A fitted model, the split it was fitted on, the seconds it took.
+Fit = tuple[Recommender, Split, float]
 
 
 # -- intervals ------------------------------------------------------------------------
@@ -86,7 +88,7 @@ def bootstrap(
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def paired_bootstrap(a: np.ndarray, b: np.ndarray, **options) -> Interval:
+def paired_bootstrap(a: np.ndarray, b: np.ndarray, **options: Any) -> Interval:
     """Interval of ``mean(a - b)``; ``a[n]`` and ``b[n]`` belong to the same user.
 
     Two Series must have one index, so that the same users stand in the same rows.
@@ -114,7 +116,7 @@ def compare(
     n_boot: int = 2000,
     random_state: int = 0,
     progress: bool = False,
-    **options,
+    **options: Any,
 ) -> pd.DataFrame:
     """Fit every model on every split and put the test scores side by side.
 
@@ -188,7 +190,9 @@ def compare(
     return table
 
 
-def _over_splits(fits, by, k, options) -> tuple[pd.DataFrame, pd.Series]:
+def _over_splits(
+    fits: Iterable[Fit], by: str, k: int, options: dict
+) -> tuple[pd.DataFrame, pd.Series]:
     """Means of all metrics, a row per split; and the metric ``by`` of every user."""
     rows, per_user = [], []
     for model, split, seconds in fits:
@@ -198,7 +202,7 @@ def _over_splits(fits, by, k, options) -> tuple[pd.DataFrame, pd.Series]:
     return pd.DataFrame(rows), pd.concat(per_user).groupby("user").mean()
 
 
-def _spread(means, values, settings) -> float:
+def _spread(means: pd.Series, values: pd.Series, settings: dict) -> float:
     """Standard deviation over splits; of one split, half the interval over users."""
     if len(means) > 1:
         return means.std()
@@ -206,7 +210,7 @@ def _spread(means, values, settings) -> float:
     return (interval.high - interval.low) / 2
 
 
-def _gap(values, reference, settings) -> dict:
+def _gap(values: pd.Series, reference: pd.Series, settings: dict) -> dict:
     gap = paired_bootstrap(values, reference, **settings)
     return {"difference": gap.mean, "low": gap.low, "high": gap.high}
 
@@ -250,25 +254,29 @@ def compare_ratings(
             f = evaluate_ratings(model, fold.test, clip=clip)
             rows.append({k: e(f.rating, f.prediction) for k, e in _ERRORS.items()})
         scores[name] = pd.DataFrame(rows)
-    rows = {}
+    found = {}
     for name, score in scores.items():
         gap = score.rmse - scores[reference].rmse
-        rows[name] = {
+        found[name] = {
             **score.mean(),
             "±": score.rmse.std(),
             "difference": gap.mean(),
             "± difference": gap.std(),
         }
-    table = pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(found, orient="index")
     table.attrs = {"clip": ranges}
     return table
 
 
-def _fits(models, splits, progress):
+def _fits(
+    models: Mapping[str, Recommender], splits: Sequence[Split], progress: bool
+) -> Iterator[tuple[str, Iterator[Fit]]]:
     """``(name, iterator of (fitted clone, split, seconds))`` for every model."""
     from tqdm.auto import tqdm
 
-    def fit_each(name, model):
+    bar = tqdm(total=len(models) * len(splits), unit="fit", disable=not progress)
+
+    def fit_each(name: str, model: Recommender) -> Iterator[Fit]:
         for split in splits:
             bar.set_postfix_str(str(name))
             started = perf_counter()
@@ -276,8 +284,7 @@ def _fits(models, splits, progress):
             yield fitted, split, perf_counter() - started
             bar.update()
 
-    total = len(models) * len(splits)
-    with tqdm(total=total, unit="fit", disable=not progress) as bar:
+    with bar:
         for name, model in models.items():
             yield name, fit_each(name, model)
 
@@ -285,7 +292,7 @@ def _fits(models, splits, progress):
 # -- checks of arguments ---------------------------------------------------------------
 
 
-def _check_comparison(function, models, splits) -> list[Split]:
+def _check_comparison(function: str, models: Any, splits: Any) -> list[Split]:
     """Named models and splits whose parts belong together, as a list of splits."""
     if not isinstance(models, Mapping):
         raise TypeError(
@@ -309,7 +316,13 @@ def _check_comparison(function, models, splits) -> list[Split]:
     return splits
 
 
-def _check_options(splits, k, by, columns, options) -> None:
+def _check_options(
+    splits: Sequence[Split],
+    k: int,
+    by: str,
+    columns: Sequence[str] | None,
+    options: dict,
+) -> None:
     """What :func:`.evaluate.evaluate` would refuse, before the first fit."""
     defaults = {
         name: p.default
@@ -337,7 +350,7 @@ def _check_options(splits, k, by, columns, options) -> None:
         check_ranking(split.train, split.test, **{**defaults, **options, "k": k})
 
 
-def _reference(models, reference):
+def _reference(models: Mapping[str, Recommender], reference: str | None) -> str:
     if not models:
         raise ValueError("compare needs at least one model")
     reference = next(iter(models)) if reference is None else reference

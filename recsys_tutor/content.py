@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import linalg
 from scipy.sparse import csr_array
 
@@ -26,6 +27,7 @@ from recsys_tutor.checks import (
     check_squares,
     square_matrix_bytes,
 )
+from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import (
     group_mean,
     rows_of,
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 
-def similar_items(features: csr_array, items, k: int = 10) -> TopK:
+def similar_items(features: csr_array, items: ArrayLike, k: int = 10) -> TopK:
     """The ``k`` items with the largest dot product with each of ``items``."""
     features = csr_array(features)
     items = check_index("items", items, features.shape[0])
@@ -51,7 +53,12 @@ def similar_items(features: csr_array, items, k: int = 10) -> TopK:
 
 
 def explain(
-    features: csr_array, liked, item: int, terms: Sequence[str], *, n: int = 3
+    features: csr_array,
+    liked: ArrayLike,
+    item: int,
+    terms: Sequence[str],
+    *,
+    n: int = 3,
 ) -> pd.DataFrame:
     """Why ``item`` fits: the liked items it resembles most, and the shared terms.
 
@@ -109,23 +116,23 @@ class ContentBased(Recommender):
     _data_attributes = ("F_",)
 
     features: csr_array | np.ndarray = param(
-        ..., "(n_items, d): rows ``x_i``, of unit length for a cosine-like score."
+        "(n_items, d): rows ``x_i``, of unit length for a cosine-like score."
     )
     weighting: Literal["count", "rating"] = param(
-        "count",
         "``w_ui = 1``, or the rating minus the user's mean, so that disliked items "
         "push the profile away.",
+        default="count",
     )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         check_squares("ratings", train.value)
         self.F_ = check_feature_matrix(self.features, train.n_items)
         self.profiles_ = self._profile(train.csr)
 
-    def _profile(self, X):
+    def _profile(self, X: csr_array) -> csr_array:
         return self._weights(X) @ self.F_
 
-    def _weights(self, X):
+    def _weights(self, X: csr_array) -> csr_array:
         """``w_ui / sum of |w_ui|`` in the places of the users' items."""
         row, weight = rows_of(X), np.ones(X.nnz)
         if self.weighting == "rating":
@@ -136,16 +143,16 @@ class ContentBased(Recommender):
         weight = np.divide(weight, size[row], out=weight, where=size[row] > 0)
         return csr_array((weight, X.indices, X.indptr), shape=X.shape)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return (self.profiles_[users] @ self.F_.T).toarray()
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         return (self._profile(X) @ self.F_.T).toarray()
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> csr_array:
         return self.F_
 
-    def _explain(self, user, item):
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
         row = self._weights(self.train_.csr[[user]])
         similar = (self.F_[row.indices] @ self.F_[[item]].T).toarray()[:, 0]
         return row.indices, row.data * similar, 0.0
@@ -175,12 +182,16 @@ class ContentRidge(Recommender):
     (2007) for the task; the regression is standard. Chapter 05.
     """
 
-    features: csr_array | np.ndarray = param(..., "(n_items, d): rows ``x_i``.")
-    reg: float = param(0.5, "Penalty of the squared weights.", above=0)
-    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
-    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
+    features: csr_array | np.ndarray = param("(n_items, d): rows ``x_i``.")
+    reg: float = param("Penalty of the squared weights.", default=0.5, above=0)
+    reg_u: float = param(
+        "Of the bias model: ratings at the mean per user.", default=5.0, low=0
+    )
+    reg_i: float = param(
+        "Of the bias model: ratings at the mean per item.", default=2.0, low=0
+    )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         F = check_feature_matrix(self.features, train.n_items)
         check_memory(
             square_matrix_bytes(train.n_items, 2),
@@ -194,7 +205,7 @@ class ContentRidge(Recommender):
         X = train.csr
         self.X_ = self._weights(X, X.data - self.bias_._predict(rows_of(X), X.indices))
 
-    def _weights(self, X, residual):
+    def _weights(self, X: csr_array, residual: np.ndarray) -> csr_array:
         """Csr matrix whose row ``u`` holds ``a_u`` in the places of the rated items."""
         a = np.zeros(X.nnz)
         for start, end in zip(X.indptr[:-1], X.indptr[1:], strict=True):
@@ -205,28 +216,28 @@ class ContentRidge(Recommender):
                 a[start:end] = _solve(A, residual[start:end])
         return csr_array((a, X.indices, X.indptr), shape=X.shape)
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return self._predict_from_scores(users, items)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.bias_._score_users(users) + self.X_[users] @ self.S_
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         base = self.bias_._score_history(X)
         return base + self._weights(X, X.data - base[rows_of(X), X.indices]) @ self.S_
 
-    def _similarities(self, items):
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
         """Cosines of the features: their dot products are in ``S_``."""
         norm = np.sqrt(np.maximum(self.S_.diagonal(), np.finfo(float).tiny))
         return self.S_[items] / norm[items, None] / norm
 
-    def _explain(self, user, item):
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
         row = self.X_[[user]]
         rest = self.bias_._predict(np.array([user]), np.array([item]))[0]
         return row.indices, row.data * self.S_[row.indices, item], rest
 
 
-def _solve(A, b):
+def _solve(A: np.ndarray, b: np.ndarray) -> np.ndarray:
     """``A⁻¹ b`` for a positive definite ``A``, or a ValueError with advice."""
     try:
         return linalg.solve(A, b, assume_a="pos")

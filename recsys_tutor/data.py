@@ -14,7 +14,7 @@ import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ class Interactions:
     user_ids: np.ndarray
     item_ids: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         columns = {
             "user": as_column("user", self.user, np.int64),
             "item": as_column("item", self.item, np.int64),
@@ -118,8 +118,8 @@ class Interactions:
         value: str | None = "value",
         time: str | None = "time",
         duplicates: str = "raise",
-        user_ids: Sequence | None = None,
-        item_ids: Sequence | None = None,
+        user_ids: Sequence | np.ndarray | None = None,
+        item_ids: Sequence | np.ndarray | None = None,
     ) -> Interactions:
         """Number the ids of a data frame (in sorted order) and keep its row order.
 
@@ -158,17 +158,19 @@ class Interactions:
             names["time"] = None
         _check_columns(frame, [name for name in names.values() if name is not None])
         columns = {}
-        columns["user"], user_ids = number_ids(user, frame[user], user_ids)
-        columns["item"], item_ids = number_ids(item, frame[item], item_ids)
+        columns["user"], users = number_ids(user, frame[user], user_ids)
+        columns["item"], items = number_ids(item, frame[item], item_ids)
         columns |= _read_numbers(frame, value, names["time"])
         rows = pd.DataFrame(columns)
         if duplicates != "raise":
             rows = _merge(rows, duplicates)
         arrays = {name: rows[name].to_numpy() for name in rows}
         arrays.setdefault("time", None)
-        return cls(**arrays, user_ids=user_ids, item_ids=item_ids)
+        return cls(**arrays, user_ids=users, item_ids=items)
 
-    def __reduce__(self):  # a plain pickle would come back with writable arrays
+    def __reduce__(
+        self,
+    ) -> tuple:  # a plain pickle would come back with writable arrays
         columns = (self.user, self.item, self.value, self.time)
         return type(self), (*columns, self.user_ids, self.item_ids)
 
@@ -342,7 +344,7 @@ class Interactions:
 
     # -- ids ----------------------------------------------------------------------
 
-    def user_index(self, ids) -> np.ndarray:
+    def user_index(self, ids: Any) -> np.ndarray:
         """Indices of the given user ids, one or a sequence of them.
 
         ``KeyError`` names the first unknown ones. 17 and "17" are two ids (2.0 is 2); a
@@ -350,7 +352,7 @@ class Interactions:
         """
         return find_ids("user", ids, self._user_lookup)
 
-    def item_index(self, ids) -> np.ndarray:
+    def item_index(self, ids: Any) -> np.ndarray:
         """Indices of the given item ids, by the rules of :meth:`user_index`."""
         return find_ids("item", ids, self._item_lookup)
 
@@ -390,7 +392,7 @@ class Dataset(NamedTuple):
         return Dataset(core, items.reset_index(drop=True), users.reset_index(drop=True))
 
 
-def _is_real(value) -> bool:
+def _is_real(value: Any) -> bool:
     """A number that is not NaN and not a truth value."""
     return (
         isinstance(value, numbers.Real)
@@ -399,14 +401,14 @@ def _is_real(value) -> bool:
     )
 
 
-def _id_bytes(ids) -> bytes:
+def _id_bytes(ids: np.ndarray) -> bytes:
     if ids.dtype == np.int64:
         return b"int64" + ids.astype("<i8").tobytes()
     texts = (("s" if isinstance(i, str) else "i") + f"{len(str(i))}:{i}" for i in ids)
     return "".join(texts).encode("utf-8", "surrogatepass")
 
 
-def _has_time(frame, time) -> bool:
+def _has_time(frame: Any, time: str | None) -> bool:
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(
             f"from_frame needs a pandas DataFrame, got {type(frame).__name__}; wrap it "
@@ -417,7 +419,7 @@ def _has_time(frame, time) -> bool:
     return time is not None
 
 
-def _check_columns(frame, needed) -> None:
+def _check_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise ValueError(
@@ -432,7 +434,9 @@ def _check_columns(frame, needed) -> None:
             )
 
 
-def _read_numbers(frame, value, time) -> dict[str, np.ndarray]:
+def _read_numbers(
+    frame: pd.DataFrame, value: str | None, time: str | None
+) -> dict[str, np.ndarray]:
     """The columns ``value`` (1 each for None) and ``time`` (none for None)."""
     columns = {"value": np.ones(len(frame))}
     if value is not None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from recsys_tutor import metrics
@@ -39,9 +40,9 @@ def evaluate(
     test: Interactions,
     *,
     k: int = 10,
-    exclude="seen",
+    exclude: str | csr_array | None = "seen",
     threshold: float | None = None,
-    item_features=None,
+    item_features: csr_array | ArrayLike | None = None,
     batch_size: int | None = None,
 ) -> pd.DataFrame:
     """Rank all items for every user with test rows.
@@ -96,10 +97,10 @@ def evaluate(
     for part in batches(len(users), model.n_items_, batch_size):
         batch = users[part]
         rows = None if excluded is None else excluded[batch]
-        part, items = _measured(model, batch, relevant[batch], rows, k)
+        measured, items = _measured(model, batch, relevant[batch], rows, k)
         if item_features is not None:
-            part["diversity"] = metrics.diversity(items, item_features)
-        parts.append(pd.DataFrame(part, index=batch))
+            measured["diversity"] = metrics.diversity(items, item_features)
+        parts.append(pd.DataFrame(measured, index=batch))
         lists.append(items)
     result = pd.concat(parts)
     result["n_relevant"] = n_relevant[users]
@@ -231,20 +232,20 @@ def title_lists(
     """
     check_fitted_model(model, "title_lists")
     check_number("k", k, low=1, whole=True)
-    titles = np.asarray(titles, dtype=object)
-    if titles.ndim != 1:
+    named = np.asarray(titles, dtype=object)
+    if named.ndim != 1:
         raise ValueError(
-            f"titles must be one title per item, got shape {titles.shape}; of a frame "
+            f"titles must be one title per item, got shape {named.shape}; of a frame "
             "pass one column"
         )
-    if len(titles) != model.n_items_:
-        raise ValueError(f"got {len(titles)} titles for {model.n_items_} items")
-    users = np.asarray(users)
-    if users.ndim == 1 and len(np.unique(users)) < len(users):
-        raise ValueError(f"users must be given once each, got {users.tolist()}")
-    lists = model.recommend(users, k).items
+    if len(named) != model.n_items_:
+        raise ValueError(f"got {len(named)} titles for {model.n_items_} items")
+    asked = np.asarray(users)
+    if asked.ndim == 1 and len(np.unique(asked)) < len(asked):
+        raise ValueError(f"users must be given once each, got {asked.tolist()}")
+    lists = model.recommend(asked, k).items
     columns = {
-        model.train_.user_ids[u]: np.where(row >= 0, titles[row], "")
-        for u, row in zip(users, lists, strict=True)
+        model.train_.user_ids[u]: np.where(row >= 0, named[row], "")
+        for u, row in zip(asked, lists, strict=True)
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(1, k + 1, name="place"))

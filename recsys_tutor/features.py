@@ -156,7 +156,7 @@ def side_features(data: Dataset) -> dict[str, tuple[csr_array, ...]]:
     }
 
 
-def _one_hot(column) -> csr_array:
+def _one_hot(column: pd.Series) -> csr_array:
     code, _ = pd.factorize(column, sort=True)
     places = np.arange(len(code)), code
     return csr_array((np.ones(len(code)), places), (len(code), code.max() + 1))

@@ -8,6 +8,7 @@ Chapter: 10 Bayesian factorization.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,7 +109,13 @@ def block_values(X: csc_array, theta: np.ndarray) -> tuple[np.ndarray, np.ndarra
 # -- one sweep -----------------------------------------------------------------------
 
 
-def sample_hyper(rng, theta, group, n_groups, prior=PRIOR):
+def sample_hyper(
+    rng: np.random.Generator,
+    theta: np.ndarray,
+    group: np.ndarray,
+    n_groups: int,
+    prior: HyperPrior = PRIOR,
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and precision of each row and group of ``theta`` from their conditional.
 
     Normal–Gamma: with the ``n`` values of a group, their mean ``t`` and ``s`` the
@@ -135,7 +142,11 @@ def sample_hyper(rng, theta, group, n_groups, prior=PRIOR):
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
-def gibbs_weights(row, e, count, indptr, rows, x, w, mean, precision, alpha, z):
+def gibbs_weights(
+    row: np.ndarray, e: np.ndarray, count: np.ndarray, indptr: np.ndarray,
+    rows: np.ndarray, x: np.ndarray, w: np.ndarray, mean: np.ndarray,
+    precision: np.ndarray, alpha: float, z: np.ndarray,
+) -> None:  # fmt: skip
     """Draw each weight of a block given all else; changes ``w`` and ``e`` in place.
 
     A weight's derivative is ``h = x``, so with ``H = sum h²`` and ``B = sum h (e + w
@@ -177,8 +188,10 @@ def gibbs_weights(row, e, count, indptr, rows, x, w, mean, precision, alpha, z):
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
 def gibbs_factor(
-    row, e, q_all, q, count, indptr, rows, x, v, mean, precision, alpha, z
-):
+    row: np.ndarray, e: np.ndarray, q_all: np.ndarray, q: np.ndarray, count: np.ndarray,
+    indptr: np.ndarray, rows: np.ndarray, x: np.ndarray, v: np.ndarray,
+    mean: np.ndarray, precision: np.ndarray, alpha: float, z: np.ndarray,
+) -> None:  # fmt: skip
     """Draw one factor of each feature of a block; changes ``e, q_all, q, v`` in place.
 
     With ``q`` the block's sums ``sum_j v_j x_j`` and ``q_all`` those of all blocks per
@@ -233,7 +246,14 @@ def gibbs_factor(
         q_all[n] += change
 
 
-def gibbs_sweep(blocks, state, rng, *, prior=PRIOR, gaussian=True) -> None:
+def gibbs_sweep(
+    blocks: Sequence[Block],
+    state: State,
+    rng: np.random.Generator,
+    *,
+    prior: HyperPrior = PRIOR,
+    gaussian: bool = True,
+) -> None:
     """Draw every unknown once, each given all others; changes ``state`` in place.
 
     Order: noise precision ``alpha`` and ``w0`` (``gaussian`` only; a probit keeps 1 and
@@ -262,7 +282,7 @@ def gibbs_sweep(blocks, state, rng, *, prior=PRIOR, gaussian=True) -> None:
             _sweep_factor(f, b, block, state, rng, counts[b], q_all, sums[b][f - 1])
 
 
-def _sweep_noise(state, rng, prior):
+def _sweep_noise(state: State, rng: np.random.Generator, prior: HyperPrior) -> None:
     """Draw ``alpha``, then ``w0``."""
     e, n = state.e, len(state.e)
     state.alpha = rng.gamma(prior.shape + n / 2, 1 / (prior.rate + e @ e / 2))
@@ -273,7 +293,9 @@ def _sweep_noise(state, rng, prior):
     state.w0 = w0
 
 
-def _sweep_weights(b, block, state, rng, count):
+def _sweep_weights(
+    b: int, block: Block, state: State, rng: np.random.Generator, count: np.ndarray
+) -> None:
     """Draw all weights of block ``b``."""
     X = block.X
     gibbs_weights(
@@ -291,7 +313,10 @@ def _sweep_weights(b, block, state, rng, count):
     )
 
 
-def _sweep_factor(f, b, block, state, rng, count, q_all, q):
+def _sweep_factor(
+    f: int, b: int, block: Block, state: State, rng: np.random.Generator,
+    count: np.ndarray, q_all: np.ndarray, q: np.ndarray,
+) -> None:  # fmt: skip
     """Draw factor ``f`` of all features of block ``b``."""
     X = block.X
     gibbs_factor(
@@ -314,7 +339,12 @@ def _sweep_factor(f, b, block, state, rng, count, q_all, q):
 # -- ordered probit ------------------------------------------------------------------
 
 
-def sample_latent(rng, level, y_hat, cutpoints) -> np.ndarray:
+def sample_latent(
+    rng: np.random.Generator,
+    level: np.ndarray,
+    y_hat: np.ndarray,
+    cutpoints: np.ndarray,
+) -> np.ndarray:
     """Latent ``y ~ N(y_hat, 1)`` given that it fell between its level's cutpoints.
 
     ``level`` (n,) in 0..L-1; ``cutpoints`` (L + 1,) from -inf to inf. Drawn by the
@@ -325,13 +355,19 @@ def sample_latent(rng, level, y_hat, cutpoints) -> np.ndarray:
     return y_hat + ndtri(np.clip(share, 1e-15, 1 - 1e-15))
 
 
-def log_ordinal(level, y_hat, cutpoints) -> float:
+def log_ordinal(level: np.ndarray, y_hat: np.ndarray, cutpoints: np.ndarray) -> float:
     """Log-probability of the levels, the latent values integrated out."""
     p = ndtr(cutpoints[level + 1] - y_hat) - ndtr(cutpoints[level] - y_hat)
     return float(np.sum(np.log(np.maximum(p, 1e-300))))
 
 
-def sample_cutpoints(rng, level, y_hat, cutpoints, step) -> tuple[np.ndarray, bool]:
+def sample_cutpoints(
+    rng: np.random.Generator,
+    level: np.ndarray,
+    y_hat: np.ndarray,
+    cutpoints: np.ndarray,
+    step: float,
+) -> tuple[np.ndarray, bool]:
     """One Metropolis step for the cutpoints under a flat prior: (cutpoints, moved).
 
     Normal proposals of standard deviation ``step``; an order that breaks is refused.

@@ -6,7 +6,8 @@ Chapter: 15 Autoencoders.
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.sparse import block_array, csr_array
@@ -23,6 +24,8 @@ with extra("deep"):
     from torch.nn import functional as F
 
 __all__ = ["LightGCN", "LightGCNNetwork", "normalized_adjacency", "propagate"]
+
+Table = TypeVar("Table", np.ndarray, Tensor)
 
 
 def normalized_adjacency(train: Interactions) -> csr_array:
@@ -42,7 +45,7 @@ def normalized_adjacency(train: Interactions) -> csr_array:
     return csr_array(block_array([[None, R], [R.T, None]]))
 
 
-def propagate(A, E, n_layers: int):
+def propagate(A: Any, E: Table, n_layers: int) -> Table:
     """Mean of ``E, A E, .., A^n_layers E``.
 
     Parameters
@@ -74,25 +77,27 @@ class Walk(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, A, E):
+    def forward(ctx: Any, A: Tensor, E: Tensor) -> Tensor:
         ctx.A = A
         return A @ E
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         return None, ctx.A @ gradient
 
 
 class Graph:
     """A symmetric scipy matrix in torch, with ``@``."""
 
-    def __init__(self, A: csr_array, device="cpu"):
-        parts = (A.indptr.astype(np.int64), A.indices.astype(np.int64))
-        parts = (*parts, A.data.astype(np.float32))
+    def __init__(self, A: csr_array, device: str = "cpu") -> None:
+        rows, columns = (
+            torch.from_numpy(x.astype(np.int64)) for x in (A.indptr, A.indices)
+        )
+        values = torch.from_numpy(A.data.astype(np.float32))
         with warnings.catch_warnings():  # torch calls its own format a beta
             warnings.filterwarnings("ignore", "Sparse CSR", UserWarning)
             self.A = torch.sparse_csr_tensor(
-                *map(torch.from_numpy, parts), A.shape, check_invariants=True
+                rows, columns, values, A.shape, check_invariants=True
             ).to(device)
 
     def __matmul__(self, E: Tensor) -> Tensor:
@@ -105,13 +110,20 @@ class LightGCNNetwork(nn.Module):
     ``forward(graph)`` returns it propagated: (n_users, f) and (n_items, f).
     """
 
-    def __init__(self, n_users, n_items, n_factors, n_layers, init_scale=0.1):
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_factors: int,
+        n_layers: int,
+        init_scale: float = 0.1,
+    ) -> None:
         super().__init__()
         self.n_users, self.n_layers = n_users, n_layers
         self.E = nn.Embedding(n_users + n_items, n_factors)
         nn.init.normal_(self.E.weight, std=init_scale)
 
-    def forward(self, graph) -> tuple[Tensor, Tensor]:
+    def forward(self, graph: Graph) -> tuple[Tensor, Tensor]:
         E = propagate(graph, self.E.weight, self.n_layers)  # (n_users + n_items, f)
         return E[: self.n_users], E[self.n_users :]  # (n_users, f), (n_items, f)
 
@@ -134,7 +146,7 @@ class Edges(NamedTuple):
     graph: Graph
 
 
-class LightGCN(NetworkModel):
+class LightGCN(NetworkModel[LightGCNNetwork]):
     """BPR on factors that were averaged over the user-item graph.
 
     Rule: ``s(u, i) = p_u · q_i`` with the rows that :func:`propagate` gives. Objective,
@@ -155,23 +167,27 @@ class LightGCN(NetworkModel):
     over the whole graph. Source: He, Deng, Wang, Li, Zhang and Wang (2020). Chapter 15.
     """
 
-    n_factors: int = param(64, "Length of the vectors.", low=1)
-    n_layers: int = param(2, "Steps over the graph; 0 leaves the factors alone.", low=0)
-    reg: float = param(
-        0.003, "Penalty of the squares of the factors in a batch.", low=0
+    n_factors: int = param("Length of the vectors.", default=64, low=1)
+    n_layers: int = param(
+        "Steps over the graph; 0 leaves the factors alone.", default=2, low=0
     )
-    init_scale: float = param(0.1, "Standard deviation of the first factors.", above=0)
+    reg: float = param(
+        "Penalty of the squares of the factors in a batch.", default=0.003, low=0
+    )
+    init_scale: float = param(
+        "Standard deviation of the first factors.", default=0.1, above=0
+    )
     n_epochs: int = 100
     batch_size: int = 4096
     learning_rate: float = 0.01
 
-    def _prepare(self, train, rng):
+    def _prepare(self, train: Interactions, rng: np.random.Generator) -> Edges:
         X = train.binarize().csr
         lacks = np.diff(X.indptr)[train.user] < train.n_items
         graph = Graph(normalized_adjacency(train), self.device)
         return Edges(train.user[lacks], train.item[lacks], X, graph)
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> LightGCNNetwork:
         return LightGCNNetwork(
             train.n_users,
             train.n_items,
@@ -180,26 +196,30 @@ class LightGCN(NetworkModel):
             init_scale=self.init_scale,
         )
 
-    def _batches(self, data, rng):
+    def _batches(self, data: Edges, rng: np.random.Generator) -> Iterator[tuple]:
         negative = sample_negatives(rng, data.user, data.X)
         for part in minibatches(len(negative), self.batch_size, rng):
             yield data.user[part], data.item[part], negative[part], data.graph
 
-    def _loss(self, network, u, i, j, graph):
+    def _loss(
+        self, network: LightGCNNetwork, u: Tensor, i: Tensor, j: Tensor, graph: Graph
+    ) -> Tensor:
         P, Q = network(graph)
         margin = (P[u] * (Q[i] - Q[j])).sum(dim=1)  # (B,)
         own = network.E(torch.cat([u, network.n_users + i, network.n_users + j]))
         size = 0.5 * self.reg * (own**2).sum() / len(u)
         return size - F.logsigmoid(margin).mean()
 
-    def _after_epoch(self, network, data):
+    def _after_epoch(self, network: LightGCNNetwork, data: Edges) -> None:
         self.P_, self.Q_ = (x.cpu().numpy() for x in network(data.graph))
 
-    def _kept(self):  # after the walk; the table before it is for training
+    def _kept(
+        self,
+    ) -> Sequence[np.ndarray]:  # after the walk; the table before it is for training
         return self.P_, self.Q_
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.P_[users] @ self.Q_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.Q_

@@ -9,13 +9,15 @@ Chapter: 06 Hybrid recommenders.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.checks import check_feature_matrix
+from recsys_tutor.data import Interactions
 from recsys_tutor.neighbors import EASE, zero_diagonal_regression
 from recsys_tutor.parameters import param
 from recsys_tutor.ranking import mask_items
@@ -65,44 +67,36 @@ def ranks(scores: np.ndarray) -> np.ndarray:
 class _Combination(Recommender):
     """Shared by all that hold models: fit clones, ask each for scores."""
 
-    def _models(self):
-        return list(self.models)
+    def _models(self) -> list[Recommender]:
+        raise NotImplementedError
 
-    def _check(self):
-        try:
-            good = len(self.models) > 0 and all(map(_is_model, self.models))
-        except TypeError:
-            good = False
-        if not good:
-            raise ValueError(
-                f"models must be one or more Recommender objects, got {self.models!r}"
-            )
-
-    def _check_pair(self, *names):
+    def _check_pair(self, *names: str) -> None:
         for name in names:
             model = getattr(self, name)
             if not _is_model(model):
                 raise ValueError(f"{name} must be a Recommender object, got {model!r}")
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         self.models_ = [model.clone().fit(train) for model in self._models()]
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         parts = [model.score(users) for model in self.models_]
         return self._combine(parts, self.train_.csr[users])
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         return self._combine([model.score_history(X) for model in self.models_], X)
 
-    def _combine(self, parts, seen):
+    def _combine(self, parts: Sequence[np.ndarray], seen: csr_array) -> np.ndarray:
         raise NotImplementedError
 
 
-def _is_model(model) -> bool:
+def _is_model(model: Any) -> bool:
     return isinstance(model, Recommender)
 
 
-def _check_weights(weights, models):
+def _check_weights(
+    weights: ArrayLike | None, models: Sequence[Recommender]
+) -> np.ndarray:
     if weights is None:
         return np.ones(len(models))
     try:
@@ -117,7 +111,28 @@ def _check_weights(weights, models):
     return array
 
 
-class Weighted(_Combination):
+class _Several(_Combination):
+    """Shared by those of any number of models, each with a weight."""
+
+    models: Sequence[Recommender] = param("The parts, unfitted.")
+    weights: Sequence[float] | None = param("Not negative; None: all 1.", default=None)
+
+    def _models(self) -> list[Recommender]:
+        return list(self.models)
+
+    def _check(self) -> None:
+        try:
+            good = len(self.models) > 0 and all(map(_is_model, self.models))
+        except TypeError:
+            good = False
+        if not good:
+            raise ValueError(
+                f"models must be one or more Recommender objects, got {self.models!r}"
+            )
+        _check_weights(self.weights, self.models)
+
+
+class Weighted(_Several):
     """Weighted sum of normalised scores: ``s = sum_m w_m · z(s_m)``.
 
     Notes
@@ -125,23 +140,18 @@ class Weighted(_Combination):
     Cost: that of the parts. Source: Burke (2002). Chapter 06, eq-hybrid-weighted.
     """
 
-    models: Sequence[Recommender] = param(..., "The parts, unfitted.")
-    weights: Sequence[float] | None = param(None, "Not negative; None: all 1.")
     normalize: Literal["zscore", "minmax"] = param(
-        "zscore", "See :func:`normalize_scores`."
+        "See :func:`normalize_scores`.", default="zscore"
     )
 
-    def _check(self):
-        super()._check()
-        _check_weights(self.weights, self.models)
-
-    def _combine(self, parts, seen):
+    def _combine(self, parts: Sequence[np.ndarray], seen: csr_array) -> np.ndarray:
         weights = _check_weights(self.weights, self.models)
         scaled = [normalize_scores(part, self.normalize) for part in parts]
-        return sum(w * part for w, part in zip(weights, scaled, strict=True))
+        each = (w * part for w, part in zip(weights, scaled, strict=True))
+        return sum(each, start=np.zeros(()))
 
 
-class RankFusion(_Combination):
+class RankFusion(_Several):
     """Reciprocal rank fusion: ``s = sum_m w_m / (constant + rank_m)``.
 
     Ranks are taken among the items the user has not seen; seen items follow behind.
@@ -151,44 +161,39 @@ class RankFusion(_Combination):
     Source: Cormack, Clarke and Büttcher (2009). Chapter 06, eq-hybrid-rrf.
     """
 
-    models: Sequence[Recommender] = param(..., "The parts, unfitted.")
-    weights: Sequence[float] | None = param(None, "Not negative; None: all 1.")
     constant: float = param(
-        60.0,
         "Large: the lists count nearly alike in all places; small: first places "
         "decide.",
+        default=60.0,
         low=0,
     )
 
-    def _check(self):
-        super()._check()
-        _check_weights(self.weights, self.models)
-
-    def _combine(self, parts, seen):
+    def _combine(self, parts: Sequence[np.ndarray], seen: csr_array) -> np.ndarray:
         weights = _check_weights(self.weights, self.models)
         places = [ranks(mask_items(part, seen)) for part in parts]
-        return sum(
-            w / (self.constant + place)
-            for w, place in zip(weights, places, strict=True)
-        )
+        pairs = zip(weights, places, strict=True)
+        each = (w / (self.constant + place) for w, place in pairs)
+        return sum(each, start=np.zeros(()))
 
 
 class Switching(_Combination):
     """One model for users with a short history, another for the rest."""
 
-    few: Recommender = param(..., "Unfitted; for users with few rows.")
-    many: Recommender = param(..., "Unfitted; for the others.")
+    few: Recommender = param("Unfitted; for users with few rows.")
+    many: Recommender = param("Unfitted; for the others.")
     threshold: int = param(
-        10, "Users with fewer than ``threshold`` training rows get ``few``.", low=0
+        "Users with fewer than ``threshold`` training rows get ``few``.",
+        default=10,
+        low=0,
     )
 
-    def _models(self):
+    def _models(self) -> list[Recommender]:
         return [self.few, self.many]
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_pair("few", "many")
 
-    def _combine(self, parts, seen):
+    def _combine(self, parts: Sequence[np.ndarray], seen: csr_array) -> np.ndarray:
         short = np.diff(seen.indptr) < self.threshold
         return np.where(short[:, None], parts[0], parts[1])
 
@@ -201,17 +206,17 @@ class Cascade(_Combination):
     are minus the places in that list.
     """
 
-    first: Recommender = param(..., "Unfitted; chooses the candidates.")
-    second: Recommender = param(..., "Unfitted; ranks them.")
-    n_candidates: int = param(100, "How many the first one chooses.", low=1)
+    first: Recommender = param("Unfitted; chooses the candidates.")
+    second: Recommender = param("Unfitted; ranks them.")
+    n_candidates: int = param("How many the first one chooses.", default=100, low=1)
 
-    def _models(self):
+    def _models(self) -> list[Recommender]:
         return [self.first, self.second]
 
-    def _check(self):
+    def _check(self) -> None:
         self._check_pair("first", "second")
 
-    def _combine(self, parts, seen):
+    def _combine(self, parts: Sequence[np.ndarray], seen: csr_array) -> np.ndarray:
         masked = mask_items(parts[0], seen)
         place = ranks(masked)
         candidate = (place <= self.n_candidates) & (masked > -np.inf)
@@ -233,10 +238,12 @@ class FeatureAugmented(EASE):
     eq-hybrid-augmented.
     """
 
-    features: csr_array | np.ndarray = param(..., "(n_items, d): rows ``x_i``.")
-    content_weight: float = param(30.0, "Of the features' rows; 0 gives EASE.", low=0)
+    features: csr_array | np.ndarray = param("(n_items, d): rows ``x_i``.")
+    content_weight: float = param(
+        "Of the features' rows; 0 gives EASE.", default=30.0, low=0
+    )
 
-    def _weights(self, X):
+    def _weights(self, X: csr_array) -> np.ndarray:
         F = check_feature_matrix(self.features, X.shape[1])
         G = (X.T @ X).toarray()
         penalty = self.reg + self.count_weight * np.diag(G)

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.checks import check_factors
+from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
     one_blas_thread,
@@ -84,7 +85,9 @@ def weighted_als_half_step(
 
 
 @overflow_to_inf
-def implicit_als_objective(X, P, Q, unobserved, reg) -> float:
+def implicit_als_objective(
+    X: csr_array, P: np.ndarray, Q: np.ndarray, unobserved: float, reg: float
+) -> float:
     """What every :func:`weighted_als_half_step` lowers, with ``s_ui = p_u · q_i``.
 
     ``sum over entries x_ui (1 - s_ui)² + unobserved · sum over all cells s_ui²
@@ -121,25 +124,25 @@ class ImplicitALS(Recommender):
     Volinsky (2008); Rendle, Krichene, Zhang and Koren (2022). Chapter 09.
     """
 
-    n_factors: int = param(16, "Length of the vectors.", low=1)
-    n_epochs: int = param(15, "Pairs of half steps.", low=1)
+    n_factors: int = param("Length of the vectors.", default=16, low=1)
+    n_epochs: int = param("Pairs of half steps.", default=15, low=1)
     unobserved: float = param(
-        0.3, "Weight ``w_0`` of a pair that was not observed.", above=0
+        "Weight ``w_0`` of a pair that was not observed.", default=0.3, above=0
     )
     reg: float = param(
-        0.01,
         "Penalty of a factor vector per weight it takes part in (Rendle's form).",
+        default=0.01,
         above=0,
     )
     init_scale: float = param(
-        0.1,
         "Standard deviation of the initial item factors, divided by "
         "``sqrt(n_factors)``.",
+        default=0.1,
         above=0,
     )
-    random_state: Seed = param(0, "Draws the initial item factors.")
+    random_state: Seed = param("Draws the initial item factors.", default=0)
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         rng = np.random.default_rng(self.random_state)
         X = train.binarize().csr
         Xt = X.T.tocsr()
@@ -154,13 +157,13 @@ class ImplicitALS(Recommender):
             if self._end_epoch(loss):
                 break
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.P_[users] @ self.Q_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.Q_
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         P = weighted_als_half_step(ones_like(X), self.Q_, self.unobserved, self.reg)
         return P @ self.Q_.T
 
@@ -169,7 +172,10 @@ class ImplicitALS(Recommender):
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
-def bpr_epoch(user, positive, negative, b, P, Q, learning_rate, reg):
+def bpr_epoch(
+    user: np.ndarray, positive: np.ndarray, negative: np.ndarray, b: np.ndarray,
+    P: np.ndarray, Q: np.ndarray, learning_rate: float, reg: float,
+) -> int:  # fmt: skip
     """One pass of BPR over triples; changes ``b, P, Q`` in place.
 
     With ``x = s(u, i) - s(u, j)`` and ``g = 1 - sigma(x)``, the steps
@@ -212,7 +218,14 @@ def bpr_epoch(user, positive, negative, b, P, Q, learning_rate, reg):
 
 
 @parallel_if_long
-def _triple_losses(b, P, Q, user, positive, negative):
+def _triple_losses(
+    b: np.ndarray,
+    P: np.ndarray,
+    Q: np.ndarray,
+    user: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+) -> np.ndarray:
     """``-ln sigma(x)`` of each triple, written so that it cannot overflow."""
     out = np.empty(len(user))
     for n in prange(len(user)):
@@ -226,7 +239,15 @@ def _triple_losses(b, P, Q, user, positive, negative):
 
 
 @overflow_to_inf
-def bpr_objective(user, positive, negative, b, P, Q, reg) -> float:
+def bpr_objective(
+    user: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    b: np.ndarray,
+    P: np.ndarray,
+    Q: np.ndarray,
+    reg: float,
+) -> float:
     """Sum over triples of the loss in :func:`bpr_epoch`, penalties included.
 
     Chapter 09, eq-bpr-objective.
@@ -256,22 +277,26 @@ class BPR(Recommender):
     Cost O(n_epochs · n_ratings · n_factors). Source: Rendle et al. (2009). Chapter 09.
     """
 
-    n_factors: int = param(128, "Length of the vectors.", low=1)
-    n_epochs: int = param(250, "Passes over the observed pairs.", low=1)
-    learning_rate: float = param(0.01, "Of a step.", above=0)
-    reg: float = param(0.03, "Penalty of the squares, paid at each step.", low=0)
+    n_factors: int = param("Length of the vectors.", default=128, low=1)
+    n_epochs: int = param("Passes over the observed pairs.", default=250, low=1)
+    learning_rate: float = param("Of a step.", default=0.01, above=0)
+    reg: float = param(
+        "Penalty of the squares, paid at each step.", default=0.03, low=0
+    )
     popular_negatives: float = param(
-        0.0,
         "Negatives are drawn in proportion to ``count^popular_negatives``; 0 draws all "
         "items alike.",
+        default=0.0,
         low=0,
     )
     init_scale: float = param(
-        0.1, "Standard deviation of the initial factors.", above=0
+        "Standard deviation of the initial factors.", default=0.1, above=0
     )
-    random_state: Seed = param(0, "Draws the initial factors, orders and negatives.")
+    random_state: Seed = param(
+        "Draws the initial factors, orders and negatives.", default=0
+    )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         rng = np.random.default_rng(self.random_state)
         X = train.binarize().csr
         size = self.init_scale
@@ -292,8 +317,8 @@ class BPR(Recommender):
             if self._end_epoch(bpr_objective(*triples, *factors, self.reg)):
                 break
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.b_ + self.P_[users] @ self.Q_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.Q_

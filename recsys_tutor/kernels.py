@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
 from threading import Lock, Thread
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -37,6 +39,7 @@ __all__ = [
 #: Sums may be taken in another order, so that several products are added at once.
 SUMS_IN_ANY_ORDER = {"reassoc", "contract"}
 EPS = np.finfo(np.float64).eps
+Function = TypeVar("Function", bound=Callable)
 
 
 # -- threads and processes -----------------------------------------------------------
@@ -49,12 +52,13 @@ class _Threads:
     parallel loop would end the child or wait for ever. So it runs all loops serially.
     """
 
-    def __init__(self, *, forked: bool):
+    def __init__(self, *, forked: bool) -> None:
         self.forked = forked
         self.started = False  # numba's
         self.in_use = Lock()  # held while a loop runs in parallel
         self.blas = Lock()  # guards the two below
-        self.blas_users, self.blas_limit = 0, None
+        self.blas_users = 0
+        self.blas_limit: Any = None
 
 
 # A worker of multiprocessing that was forked before this module was imported.
@@ -82,7 +86,7 @@ def in_forked_process() -> bool:
 
 
 @contextmanager
-def _numba_threads():
+def _numba_threads() -> Iterator[bool]:
     """Yields True where a loop may run in parallel now: its threads are then reserved.
 
     One loop at a time: a second one from another thread had better run serially, and
@@ -106,12 +110,12 @@ def _numba_threads():
 
 
 @cache
-def _libraries():
+def _libraries() -> ThreadpoolController:
     return ThreadpoolController()  # looking for them takes a millisecond
 
 
 @contextmanager
-def one_blas_thread():
+def one_blas_thread() -> Iterator[None]:
     """A context in which BLAS uses one thread: for loops over small matrices.
 
     More threads make a small product slower, and fight with the rows that
@@ -174,7 +178,7 @@ def group_mean(
 # -- compiled loops ------------------------------------------------------------------
 
 
-def overflow_to_inf(function):
+def overflow_to_inf(function: Function) -> Function:
     """The same function, silent where a number overflows: the result says it.
 
     For objectives: a loss that is not finite ends a fit, with advice.
@@ -186,7 +190,7 @@ def overflow_to_inf(function):
 LONG = 20_000
 
 
-def parallel(loop=None, *, at_least: int = 0):
+def parallel(loop: Callable | None = None, *, at_least: int = 0) -> Any:
     """Compile a ``prange`` loop with and without threads, and choose at each call.
 
     Each turn of the loop writes only its own entry of the result: so both give the same
@@ -200,13 +204,13 @@ def parallel(loop=None, *, at_least: int = 0):
     together = njit(parallel=True, fastmath=SUMS_IN_ANY_ORDER)(loop)
 
     @wraps(loop)
-    def run(*arguments):
+    def run(*arguments: np.ndarray) -> np.ndarray:
         if len(arguments[-1]) < at_least:
             return alone(*arguments)
         with _numba_threads() as free:
             return (together if free else alone)(*arguments)
 
-    run.py_func = loop
+    run.__dict__["py_func"] = loop
     return run
 
 
@@ -215,7 +219,9 @@ parallel_if_long = parallel(at_least=LONG)
 
 
 @parallel_if_long
-def pair_dots(P, Q, user, item):
+def pair_dots(
+    P: np.ndarray, Q: np.ndarray, user: np.ndarray, item: np.ndarray
+) -> np.ndarray:
     """``p_u · q_i`` for each pair ``(user[n], item[n])``: (n,) float64."""
     out = np.empty(len(user))
     for n in prange(len(user)):
@@ -228,7 +234,9 @@ def pair_dots(P, Q, user, item):
 
 
 @parallel_if_long
-def is_stored(indptr, indices, user, item):
+def is_stored(
+    indptr: np.ndarray, indices: np.ndarray, user: np.ndarray, item: np.ndarray
+) -> np.ndarray:
     """Whether each cell (user[n], item[n]) is an entry of a csr matrix: (n,) bool.
 
     ``indices`` must be sorted within rows. Cost O(n log of the row's length).
@@ -242,7 +250,15 @@ def is_stored(indptr, indices, user, item):
 
 
 @parallel
-def ridge_rows(indptr, indices, weight, target, Q, base, reg):
+def ridge_rows(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weight: np.ndarray,
+    target: np.ndarray,
+    Q: np.ndarray,
+    base: np.ndarray,
+    reg: np.ndarray,
+) -> np.ndarray:
     """One weighted ridge regression for each row of a csr matrix, rows in parallel.
 
     ``p_u = (base + reg_u I + sum of w q q.T)⁻¹ sum of w t q`` over the entries of row
@@ -296,7 +312,7 @@ def ridge_rows(indptr, indices, weight, target, Q, base, reg):
 
 
 @njit
-def _cholesky_or_nan(A):
+def _cholesky_or_nan(A: np.ndarray) -> np.ndarray:
     """The lower Cholesky factor of ``A``, NaN where it has none."""
     L = np.zeros_like(A)
     for f in range(len(A)):
@@ -311,7 +327,7 @@ def _cholesky_or_nan(A):
     return L
 
 
-def solve_ridges(*arguments) -> np.ndarray:
+def solve_ridges(*arguments: np.ndarray) -> np.ndarray:
     """:func:`ridge_rows` of the same arguments, with one BLAS thread.
 
     Raises
@@ -331,7 +347,7 @@ def solve_ridges(*arguments) -> np.ndarray:
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
-def _solve_cholesky(L, x):
+def _solve_cholesky(L: np.ndarray, x: np.ndarray) -> None:
     """Replace ``x`` by the solution of ``L L.T y = x``: forwards, then backwards."""
     for f in range(len(x)):
         dot = 0.0

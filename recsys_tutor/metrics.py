@@ -22,7 +22,10 @@ Chapter: 02 Evaluation, which computes each of them by hand.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse
 
 from recsys_tutor.checks import (
@@ -283,7 +286,7 @@ def novelty(items: np.ndarray, counts: np.ndarray, n_users: int) -> np.ndarray:
     return total / np.maximum(listed.sum(axis=1), 1)
 
 
-def diversity(items: np.ndarray, features) -> np.ndarray:
+def diversity(items: np.ndarray, features: csr_array | ArrayLike) -> np.ndarray:
     """Intra-list diversity: mean of ``1 - cosine`` over the pairs of a list.
 
     Parameters
@@ -343,34 +346,34 @@ def gini(items: np.ndarray, n_items: int) -> float:
 # -- helpers ---------------------------------------------------------------------------
 
 
-def _divide(numerator, denominator):
+def _divide(numerator: ArrayLike, denominator: ArrayLike) -> np.ndarray:
     denominator = np.asarray(denominator, dtype=float)
     empty = np.full(denominator.shape, np.nan)
     return np.divide(numerator, denominator, out=empty, where=denominator > 0)
 
 
-def _discount(k) -> np.ndarray:
+def _discount(k: int) -> np.ndarray:
     return 1 / np.log2(np.arange(2, k + 2))
 
 
-def _below(ordered, x):
+def _below(ordered: np.ndarray, x: np.ndarray) -> np.ndarray:
     """How many entries of ``ordered`` lie below each ``x``, ties counted half."""
     left = np.searchsorted(ordered, x, side="left")
     right = np.searchsorted(ordered, x, side="right")
     return (left + right) / 2
 
 
-def _rows(matrix) -> np.ndarray:
+def _rows(matrix: csr_array) -> np.ndarray:
     """Row of each stored entry."""
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
-def _keys(matrix) -> np.ndarray:
+def _keys(matrix: csr_array) -> np.ndarray:
     """One number per stored entry, ascending."""
     return _rows(matrix) * matrix.shape[1] + matrix.indices
 
 
-def _stored(matrix, items) -> tuple[np.ndarray, np.ndarray]:
+def _stored(matrix: csr_array, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(B, k) bool: is the cell (b, items[b, r]) stored, and (B, k) int: where."""
     keys = _keys(matrix)
     wanted = np.arange(len(items))[:, None] * matrix.shape[1] + items
@@ -378,14 +381,14 @@ def _stored(matrix, items) -> tuple[np.ndarray, np.ndarray]:
     return (np.append(keys, -1)[at] == wanted) & (items >= 0), at
 
 
-def _gains(grade, best, gain) -> np.ndarray:
+def _gains(grade: np.ndarray, best: np.ndarray, gain: str) -> np.ndarray:
     """Gains over the gain of ``best``, up to a factor per user."""
     if gain == "linear":
         return np.divide(grade, best, out=np.zeros(len(grade)), where=best > 0)
     return np.exp2(grade - best) * -np.expm1(-grade * np.log(2))
 
 
-def _unit_rows(features) -> csr_array:
+def _unit_rows(features: csr_array) -> csr_array:
     """Rows of length 1 (zero rows stay zero), no stored zeros."""
     unit = csr_array(features, copy=True)
     unit.sum_duplicates()
@@ -401,7 +404,7 @@ def _unit_rows(features) -> csr_array:
 # -- checks of arguments ---------------------------------------------------------------
 
 
-def _whole_numbers(name, values) -> np.ndarray:
+def _whole_numbers(name: str, values: Any) -> np.ndarray:
     """int64 array; whole numbers stored as floats are taken, booleans are not."""
     array = check_array(name, values)
     if array.dtype == bool:
@@ -413,11 +416,11 @@ def _whole_numbers(name, values) -> np.ndarray:
     return array.astype(np.int64, copy=False)
 
 
-def _span(array) -> str:
+def _span(array: np.ndarray) -> str:
     return f" from {array.min():g} to {array.max():g}" if array.size else ""
 
 
-def _check_items(items, n_items) -> np.ndarray:
+def _check_items(items: Any, n_items: int) -> np.ndarray:
     """Item indices of any shape, -1 or below ``n_items``."""
     check_number("n_items", n_items, low=1, whole=True)
     items = _whole_numbers("items", items)
@@ -430,7 +433,7 @@ def _check_items(items, n_items) -> np.ndarray:
     return items
 
 
-def _check_lists(items, n_items) -> np.ndarray:
+def _check_lists(items: Any, n_items: int) -> np.ndarray:
     """(B, k) lists of item indices, no item twice in a list."""
     items = _check_items(items, max(n_items, 1))
     if items.ndim != 2 or items.shape[1] == 0:
@@ -449,7 +452,7 @@ def _check_lists(items, n_items) -> np.ndarray:
     return items
 
 
-def _check_hits(hits) -> np.ndarray:
+def _check_hits(hits: Any) -> np.ndarray:
     """(B, k) bool, k >= 1."""
     hits = check_array("hits", hits)
     if hits.ndim != 2 or hits.shape[1] == 0:
@@ -468,7 +471,7 @@ def _check_hits(hits) -> np.ndarray:
     return values == 1
 
 
-def _check_counted(hits, n_relevant) -> tuple[np.ndarray, np.ndarray]:
+def _check_counted(hits: Any, n_relevant: Any) -> tuple[np.ndarray, np.ndarray]:
     """(B, k) bool and (B,) int64, at least the hits of each list."""
     hits = _check_hits(hits)
     n_relevant = _whole_numbers("n_relevant", n_relevant)
@@ -487,7 +490,7 @@ def _check_counted(hits, n_relevant) -> tuple[np.ndarray, np.ndarray]:
     return hits, n_relevant
 
 
-def _as_csr(name, matrix, shape=None) -> csr_array:
+def _as_csr(name: str, matrix: Any, shape: tuple[int, int] | None = None) -> csr_array:
     """Sorted rows, each cell stored once; a copy only where that is not so already."""
     if not issparse(matrix):
         raise ValueError(
@@ -505,7 +508,7 @@ def _as_csr(name, matrix, shape=None) -> csr_array:
     return csr
 
 
-def _check_grades(grades) -> csr_array:
+def _check_grades(grades: Any) -> csr_array:
     csr = _as_csr("grades", grades)
     if csr.nnz != grades.nnz:
         raise ValueError(
@@ -517,7 +520,7 @@ def _check_grades(grades) -> csr_array:
     return csr_array((data, csr.indices, csr.indptr), shape=csr.shape)
 
 
-def _pair(name_a, a, name_b, b) -> tuple[np.ndarray, np.ndarray]:
+def _pair(name_a: str, a: Any, name_b: str, b: Any) -> tuple[np.ndarray, np.ndarray]:
     """Two arrays of numbers whose entries belong together."""
     check_same_index(name_a, a, name_b, b)
     a, b = check_numbers(name_a, a), check_numbers(name_b, b)

@@ -8,6 +8,7 @@ Chapters: 07 Matrix factorization (the mathematics), 08 (the practice).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy.sparse.linalg import svds
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
 from recsys_tutor.checks import check_factors, check_squares
+from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import (
     SUMS_IN_ANY_ORDER,
     group_mean,
@@ -69,14 +71,16 @@ class TruncatedSVD(Recommender):
     PureSVD by Cremonesi, Koren and Turrin (2010), and a useless predictor of ratings.
     """
 
-    n_factors: int = param(12, "Less than the number of users and of items.", low=1)
+    n_factors: int = param(
+        "Less than the number of users and of items.", default=12, low=1
+    )
     fill: Literal["zero", "mean"] = param(
-        "zero",
         "What a hole is taken for: 0, or the item's mean rating (the global mean for "
         "an item without ratings).",
+        default="zero",
     )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         if self.n_factors >= min(train.shape):
             raise ValueError(
                 "n_factors must be less than the number of users and of items, "
@@ -93,24 +97,24 @@ class TruncatedSVD(Recommender):
         U, self.singular_values_, Vt = _largest_singular(R, self.n_factors)
         self.P_, self.Q_ = U * self.singular_values_, Vt.T
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return self.fill_[items] + pair_dots(self.P_, self.Q_, users, items)
 
-    def _kept(self):
+    def _kept(self) -> Sequence:
         return self.fill_, self.P_, self.Q_
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.fill_ + self.P_[users] @ self.Q_.T
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         residual = X.data - self.fill_[X.indices]
         E = csr_array((residual, X.indices, X.indptr), shape=X.shape)
         return self.fill_ + (E @ self.Q_) @ self.Q_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.Q_
 
-    def _explain(self, user, item):
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
         row = self.train_.csr[[user]]  # p_u is the sum of (r - fill) q over the items
         parts = (row.data - self.fill_[row.indices]) * (
             self.Q_[row.indices] @ self.Q_[item]
@@ -118,7 +122,9 @@ class TruncatedSVD(Recommender):
         return row.indices, parts, self.fill_[item]
 
 
-def _largest_singular(R: csr_array, k: int):
+def _largest_singular(
+    R: csr_array, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The ``k`` largest singular values, falling, and their vectors: U, s, V.T."""
     n, m = R.shape
     scale = unit_scale(R.data)
@@ -135,8 +141,10 @@ def _largest_singular(R: csr_array, k: int):
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
 def sgd_epoch(
-    user, item, rating, order, mu, b_u, b_i, P, Q, learning_rate, reg, biased=True
-):
+    user: np.ndarray, item: np.ndarray, rating: np.ndarray, order: np.ndarray,
+    mu: float, b_u: np.ndarray, b_i: np.ndarray, P: np.ndarray, Q: np.ndarray,
+    learning_rate: float, reg: float, biased: bool = True,
+) -> float:  # fmt: skip
     """One pass of stochastic gradient descent; changes ``b_u, b_i, P, Q`` in place.
 
     For each rating of ``order``, with ``e = r - mu - b_u - b_i - p_u · q_i``::
@@ -188,7 +196,10 @@ def sgd_epoch(
 
 
 @overflow_to_inf
-def sgd_objective(user, item, rating, mu, b_u, b_i, P, Q, reg) -> float:
+def sgd_objective(
+    user: np.ndarray, item: np.ndarray, rating: np.ndarray, mu: float, b_u: np.ndarray,
+    b_i: np.ndarray, P: np.ndarray, Q: np.ndarray, reg: float,
+) -> float:  # fmt: skip
     """``½ sum over ratings of e² + reg (b_u² + b_i² + |p_u|² + |q_i|²)``.
 
     The penalty is paid once per **rating**, so a user with many ratings is held by
@@ -199,7 +210,14 @@ def sgd_objective(user, item, rating, mu, b_u, b_i, P, Q, reg) -> float:
     return float(0.5 * np.sum(e**2) + 0.5 * reg * size)  # e @ e would start threads
 
 
-def _size_per_rating(user, item, b_u, b_i, P, Q):
+def _size_per_rating(
+    user: np.ndarray,
+    item: np.ndarray,
+    b_u: np.ndarray,
+    b_i: np.ndarray,
+    P: np.ndarray,
+    Q: np.ndarray,
+) -> np.ndarray:
     """``sum over ratings of b_u² + b_i² + |p_u|² + |q_i|²``."""
     size_u = b_u**2 + np.einsum("uf,uf->u", P, P)
     size_i = b_i**2 + np.einsum("if,if->i", Q, Q)
@@ -228,33 +246,36 @@ class BiasedMF(Recommender):
 
     _biased = True
 
-    n_factors: int = param(100, "Length of the vectors.", low=1)
-    n_epochs: int = param(60, "Passes over the ratings.", low=1)
-    learning_rate: float = param(0.007, "Of a step.", above=0)
-    reg: float = param(0.1, "Penalty of the squares, paid once per rating.", low=0)
+    n_factors: int = param("Length of the vectors.", default=100, low=1)
+    n_epochs: int = param("Passes over the ratings.", default=60, low=1)
+    learning_rate: float = param("Of a step.", default=0.007, above=0)
+    reg: float = param(
+        "Penalty of the squares, paid once per rating.", default=0.1, low=0
+    )
     init_scale: float = param(
-        0.03,
         "Standard deviation of the initial factors; biases start at 0.",
+        default=0.03,
         above=0,
     )
-    random_state: Seed = param(0, "Draws the initial factors and the orders.")
+    random_state: Seed = param("Draws the initial factors and the orders.", default=0)
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         check_squares("ratings", train.value)
         rng = np.random.default_rng(self.random_state)
         self._draw_factors(train, rng)
         self._run_epochs(train, rng)
 
-    def _draw_factors(self, train, rng):
+    def _draw_factors(self, train: Interactions, rng: np.random.Generator) -> None:
         size = self.init_scale
         self.mu_ = float(train.value.mean()) if self._biased else 0.0
         self.b_u_, self.b_i_ = np.zeros(train.n_users), np.zeros(train.n_items)
         self.P_ = rng.normal(0, size, (train.n_users, self.n_factors))
         self.Q_ = rng.normal(0, size, (train.n_items, self.n_factors))
 
-    def _run_epochs(self, train, rng):
+    def _run_epochs(self, train: Interactions, rng: np.random.Generator) -> None:
         ratings = train.user, train.item, train.value
         parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_
+        known = (*ratings, *parameters)
         for _ in range(self.n_epochs):
             order = rng.permutation(len(train))
             sgd_epoch(
@@ -265,22 +286,22 @@ class BiasedMF(Recommender):
                 reg=self.reg,
                 biased=self._biased,
             )
-            if self._end_epoch(sgd_objective(*ratings, *parameters, self.reg)):
+            if self._end_epoch(sgd_objective(*known, self.reg)):
                 break
 
-    def _user_vectors(self):
+    def _user_vectors(self) -> np.ndarray:
         """(n_users, n_factors): what meets the item factors in a prediction."""
         return self.P_
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         factors = pair_dots(self._user_vectors(), self.Q_, users, items)
         return self.mu_ + self.b_u_[users] + self.b_i_[items] + factors
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         bias = self.mu_ + self.b_u_[users, None] + self.b_i_
         return bias + self._user_vectors()[users] @ self.Q_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.Q_
 
 
@@ -303,8 +324,10 @@ class FunkSVD(BiasedMF):
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
 def svdpp_epoch(
-    users, indptr, item, rating, mu, b_u, b_i, P, Q, Y, learning_rate, reg, reg_y
-):
+    users: np.ndarray, indptr: np.ndarray, item: np.ndarray, rating: np.ndarray,
+    mu: float, b_u: np.ndarray, b_i: np.ndarray, P: np.ndarray, Q: np.ndarray,
+    Y: np.ndarray, learning_rate: float, reg: float, reg_y: float,
+) -> float:  # fmt: skip
     """One pass of SVD++, user by user; changes ``b_u, b_i, P, Q, Y`` in place.
 
     With ``z_u = p_u + |I_u|^-½ sum over I_u of y_j`` the rule is
@@ -341,8 +364,7 @@ def svdpp_epoch(
         if start == end:
             continue
         scale = 1.0 / np.sqrt(end - start)
-        implicit[:] = 0.0
-        gradient[:] = 0.0
+        implicit[:], gradient[:] = 0.0, 0.0
         for n in range(start, end):
             y = Y[item[n]]
             for f in range(n_factors):
@@ -381,7 +403,10 @@ def svdpp_user_factors(X: csr_array, P: np.ndarray, Y: np.ndarray) -> np.ndarray
 
 
 @overflow_to_inf
-def svdpp_objective(R: csr_array, mu, b_u, b_i, P, Q, Y, reg, reg_y) -> float:
+def svdpp_objective(
+    R: csr_array, mu: float, b_u: np.ndarray, b_i: np.ndarray, P: np.ndarray,
+    Q: np.ndarray, Y: np.ndarray, reg: float, reg_y: float,
+) -> float:  # fmt: skip
     """What :func:`svdpp_epoch` lowers: a sum over the ratings of ``R``.
 
     ``½ sum over ratings of e² + reg (b_u² + b_i² + |p_u|² + |q_i|²) + reg_y sum over
@@ -424,13 +449,13 @@ class SVDpp(BiasedMF):
 
     n_epochs: int = 70
     learning_rate: float = 0.005
-    reg_y: float = param(0.01, "Penalty of the ``y_j``.", low=0)
+    reg_y: float = param("Penalty of the ``y_j``.", default=0.01, low=0)
 
-    def _draw_factors(self, train, rng):
+    def _draw_factors(self, train: Interactions, rng: np.random.Generator) -> None:
         super()._draw_factors(train, rng)
         self.Y_ = np.zeros_like(self.Q_)
 
-    def _run_epochs(self, train, rng):
+    def _run_epochs(self, train: Interactions, rng: np.random.Generator) -> None:
         R = train.csr
         row = rows_of(R)
         parameters = self.mu_, self.b_u_, self.b_i_, self.P_, self.Q_, self.Y_
@@ -452,10 +477,10 @@ class SVDpp(BiasedMF):
             if self._end_epoch(loss):
                 break
 
-    def _kept(self):  # Z_ has what P_ and Y_ give
+    def _kept(self) -> Sequence:  # Z_ has what P_ and Y_ give
         return self.mu_, self.b_u_, self.b_i_, self.Z_, self.Q_
 
-    def _user_vectors(self):
+    def _user_vectors(self) -> np.ndarray:
         return self.Z_
 
 
@@ -520,21 +545,25 @@ class ExplicitALS(Recommender):
     (2008), whose penalty grows with the number of ratings. Chapter 07.
     """
 
-    n_factors: int = param(10, "Length of the vectors.", low=1)
-    n_epochs: int = param(20, "Pairs of half steps.", low=1)
+    n_factors: int = param("Length of the vectors.", default=10, low=1)
+    n_epochs: int = param("Pairs of half steps.", default=20, low=1)
     reg: float = param(
-        12.0,
         "Paid once per factor vector, not per rating as in :class:`BiasedMF`.",
+        default=12.0,
         above=0,
     )
-    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
-    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
-    init_scale: float = param(
-        0.1, "Standard deviation of the initial item factors.", above=0
+    reg_u: float = param(
+        "Of the bias model: ratings at the mean per user.", default=5.0, low=0
     )
-    random_state: Seed = param(0, "Draws the initial factors.")
+    reg_i: float = param(
+        "Of the bias model: ratings at the mean per item.", default=2.0, low=0
+    )
+    init_scale: float = param(
+        "Standard deviation of the initial item factors.", default=0.1, above=0
+    )
+    random_state: Seed = param("Draws the initial factors.", default=0)
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         rng = np.random.default_rng(self.random_state)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         u, i = train.user, train.item
@@ -549,17 +578,17 @@ class ExplicitALS(Recommender):
             if self._end_epoch(loss):
                 break
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         factors = pair_dots(self.P_, self.Q_, users, items)
         return self.bias_._predict(users, items) + factors
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.bias_._score_users(users) + self.P_[users] @ self.Q_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.Q_
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         base = self.bias_._score_history(X)
         residual = X.data - base[rows_of(X), X.indices]
         E = csr_array((residual, X.indices, X.indptr), shape=X.shape)

@@ -9,6 +9,7 @@ Chapter: 04 Collaborative filtering.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -51,7 +52,9 @@ FEWER_ITEMS = "keep fewer items with Interactions.at_least(item=...)"
 # -- ranking -------------------------------------------------------------------------
 
 
-def _parts_of_sum(X, weights, user, item):
+def _parts_of_sum(
+    X: csr_array, weights: np.ndarray, user: int, item: int
+) -> tuple[np.ndarray, np.ndarray, float]:
     """The terms of ``(X @ weights)[user, item]``: the user's items, their parts, 0."""
     row = X[[user]]
     return row.indices, row.data * weights[row.indices, item], 0.0
@@ -75,18 +78,20 @@ class ItemKNN(Recommender):
 
     _data_attributes = ("X_",)
 
-    n_neighbors: int = param(100, "Most similar items that each item keeps.", low=1)
+    n_neighbors: int = param(
+        "Most similar items that each item keeps.", default=100, low=1
+    )
     alpha: float = param(
-        0.8,
         "Exponent of :func:`~recsys_tutor.similarity.asymmetric_cosine`.",
+        default=0.8,
         low=0,
         high=1,
     )
     shrink: float = param(
-        5.0, "Of :func:`~recsys_tutor.similarity.shrink_similarity`.", low=0
+        "Of :func:`~recsys_tutor.similarity.shrink_similarity`.", default=5.0, low=0
     )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         n = train.n_items
         check_similarities(
             n,
@@ -99,16 +104,16 @@ class ItemKNN(Recommender):
         S = shrink_similarity(S, co_counts(self.X_), self.shrink)
         self.S_ = keep_neighbors(S, self.n_neighbors)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.X_[users] @ self.S_
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         return ones_like(X) @ self.S_
 
-    def _similarities(self, items):
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
         return self.S_[items]
 
-    def _explain(self, user, item):
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
         return _parts_of_sum(self.X_, self.S_, user, item)
 
 
@@ -129,21 +134,21 @@ class UserKNN(Recommender):
 
     _data_attributes = ("X_",)
 
-    n_neighbors: int = param(80, "Most similar users that count.", low=1)
+    n_neighbors: int = param("Most similar users that count.", default=80, low=1)
     shrink: float = param(
-        0.0, "Of :func:`~recsys_tutor.similarity.shrink_similarity`.", low=0
+        "Of :func:`~recsys_tutor.similarity.shrink_similarity`.", default=0.0, low=0
     )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         self.X_ = train.binarize().csr
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self._score(self.X_[users], itself=users)
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         return self._score(ones_like(X))
 
-    def _score(self, X, itself=None):
+    def _score(self, X: csr_array, itself: np.ndarray | None = None) -> np.ndarray:
         shared = (X @ self.X_.T).toarray()  # (B, n_users)
         norm = np.sqrt(np.outer(np.diff(X.indptr), np.diff(self.X_.indptr)))
         S = np.divide(shared, norm, out=np.zeros_like(shared), where=norm > 0)
@@ -233,22 +238,22 @@ class EASE(Recommender):
 
     _data_attributes = ("X_",)
 
-    reg: float = param(300.0, "Penalty of the squared weights.", above=0)
+    reg: float = param("Penalty of the squared weights.", default=300.0, above=0)
     count_weight: float = param(
-        2.0,
         "Extra penalty on the weights of an item per user it has; see "
         ":func:`ease_weights`.",
+        default=2.0,
         low=0,
     )
     half_life: float | None = param(
-        None,
         "Score from a history that fades (:func:`recency_weighted`); the weights are "
         "learned from the plain 0/1 matrix either way. Needs times; ``score_history``, "
         "which has none, does not fade.",
+        default=None,
         above=0,
     )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         n = train.n_items
         check_memory(
             square_matrix_bytes(n, 3),
@@ -258,22 +263,23 @@ class EASE(Recommender):
         )
         X = train.binarize().csr
         self.B_ = self._weights(X)
-        fades = self.half_life is not None
-        self.X_ = recency_weighted(train, self.half_life) if fades else X
+        if self.half_life is not None:
+            X = recency_weighted(train, self.half_life)
+        self.X_ = X
 
-    def _weights(self, X):
+    def _weights(self, X: csr_array) -> np.ndarray:
         return ease_weights(X, self.reg, self.count_weight)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.X_[users] @ self.B_
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         return ones_like(X) @ self.B_
 
-    def _similarities(self, items):
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
         return self.B_[items]
 
-    def _explain(self, user, item):
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
         return _parts_of_sum(self.X_, self.B_, user, item)
 
 
@@ -281,7 +287,15 @@ class EASE(Recommender):
 
 
 @njit
-def knn_average(order, S, indptr, indices, values, n_rows, k):
+def knn_average(
+    order: np.ndarray,
+    S: np.ndarray,
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    values: np.ndarray,
+    n_rows: int,
+    k: int,
+) -> np.ndarray:
     """Weighted mean over the ``k`` nearest neighbours, for all rows at once.
 
     ``out[c, n] = sum S[i, j] values[n, j] / sum S[i, j]`` with ``i`` the ``c``-th item
@@ -347,28 +361,34 @@ class RatingKNN(Recommender):
     Herlocker et al. (1999); Koren (2010), equation 3. Chapter 04.
     """
 
-    by: Literal["item", "user"] = param("item", "What is compared.")
-    n_neighbors: int = param(50, "Most similar items or users that count.", low=1)
+    by: Literal["item", "user"] = param("What is compared.", default="item")
+    n_neighbors: int = param(
+        "Most similar items or users that count.", default=50, low=1
+    )
     similarity: Literal["residual", "pearson", "adjusted", "cosine"] = param(
-        "residual",
         "Over shared rows, of: residuals of the bias model (cosine); ratings "
         "(correlation); ratings minus the mean of each row (cosine); ratings (cosine).",
+        default="residual",
     )
     shrink: float = param(
-        2500.0,
         "Of :func:`~recsys_tutor.similarity.shrink_similarity`, with ``n - 1`` for "
         "``n``, as scikit-surprise.",
+        default=2500.0,
         low=0,
     )
     center: Literal["bias", "mean"] = param(
-        "bias",
         "``b_ui``: the bias model's prediction, or the mean of the compared item (by "
         "items) or user (by users); the global mean where there is none.",
+        default="bias",
     )
-    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
-    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
+    reg_u: float = param(
+        "Of the bias model: ratings at the mean per user.", default=5.0, low=0
+    )
+    reg_i: float = param(
+        "Of the bias model: ratings at the mean per item.", default=2.0, low=0
+    )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         self._check_size(train)
         u, i, r = train.user, train.item, train.value
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
@@ -385,7 +405,7 @@ class RatingKNN(Recommender):
         self.order_ = np.argsort(-np.round(S / scale, 12), axis=1, kind="stable")
         self.E_ = self._oriented(r - self._center(u, i), u, i, train.shape)
 
-    def _check_size(self, train):
+    def _check_size(self, train: Interactions) -> None:
         n = train.n_items if self.by == "item" else train.n_users
         other = "by='item'" if self.by == "user" else "by='user'"
         check_similarities(
@@ -396,7 +416,7 @@ class RatingKNN(Recommender):
             f"{self.by}s with Interactions.at_least({self.by}=...)",
         )
 
-    def _compared(self, train):
+    def _compared(self, train: Interactions) -> csr_array:
         """The numbers of which the similarity is taken, one per rating."""
         if self.similarity == "residual":
             return train.value - self.bias_._predict(train.user, train.item)
@@ -405,11 +425,13 @@ class RatingKNN(Recommender):
             return train.value - _means(train, other)[getattr(train, other)]
         return train.value
 
-    def _kept(self):  # E_ has the users' own ratings
+    def _kept(self) -> Sequence:  # E_ has the users' own ratings
         center = self.bias_ if self.center == "bias" else self.mean_
         return center, self.S_, self.order_
 
-    def _oriented(self, values, u, i, shape):
+    def _oriented(
+        self, values: np.ndarray, u: np.ndarray, i: np.ndarray, shape: tuple[int, int]
+    ) -> csr_array:
         """Values as a csr matrix whose columns are what is compared."""
         if self.by == "user":
             u, i, shape = i, u, shape[::-1]
@@ -417,13 +439,13 @@ class RatingKNN(Recommender):
         R.sort_indices()
         return R
 
-    def _center(self, users, items):
+    def _center(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         if self.center == "bias":
             return self.bias_._predict(users, items)
         side = items if self.by == "item" else users
         return np.broadcast_to(self.mean_[side], np.broadcast(users, items).shape)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         users = np.asarray(users)
         by_item = self.by == "item"
         E = csc_array(self.E_[users] if by_item else self.E_)
@@ -440,12 +462,12 @@ class RatingKNN(Recommender):
         center = self._center(users[:, None], np.arange(self.n_items_))
         return center + (average.T if by_item else average)
 
-    def _similarities(self, items):
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
         if self.by == "user":
             return self._item_vectors()  # it compares users
         return self.S_[items]
 
-    def _explain(self, user, item):
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
         if self.by == "user":
             return super()._explain(user, item)
         row = self.E_[[user]]
@@ -457,7 +479,7 @@ class RatingKNN(Recommender):
         center = self._center(np.array([user]), np.array([item]))[0]
         return row.indices[nearest], weight * row.data[nearest], center
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return self._predict_from_scores(users, items)
 
 

@@ -5,6 +5,7 @@ Chapter: 12 Embeddings and MLPs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,9 +13,10 @@ from scipy.sparse import csr_array
 
 from recsys_tutor import extra
 from recsys_tutor.checks import check_squares
+from recsys_tutor.data import Interactions
 from recsys_tutor.parameters import Sizes, param
 from recsys_tutor.sampling import minibatches, sample_negatives
-from recsys_tutor.training import NetworkModel
+from recsys_tutor.training import Network, NetworkModel
 
 with extra("deep"):
     import torch
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 
-def mlp(sizes, dropout: float = 0.0) -> nn.Sequential:
+def mlp(sizes: Sizes, dropout: float = 0.0) -> nn.Sequential:
     """Linear layers ``sizes[0] -> sizes[1] -> ...``, each followed by a ReLU.
 
     Chapter 12, eq-mlp.
@@ -46,7 +48,15 @@ def mlp(sizes, dropout: float = 0.0) -> nn.Sequential:
 class DotNetwork(nn.Module):
     """``mu + b_u + b_i + p_u · q_i`` for index tensors (B,), (B,): scores (B,)."""
 
-    def __init__(self, n_users, n_items, n_factors, *, mean=0.0, init_scale=0.05):
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_factors: int,
+        *,
+        mean: float = 0.0,
+        init_scale: float = 0.05,
+    ) -> None:
         super().__init__()
         self.mean = mean
         self.P = nn.Embedding(n_users, n_factors)
@@ -64,7 +74,7 @@ class DotNetwork(nn.Module):
         return self.mean + bias.squeeze(1) + (p * q).sum(dim=1)  # (B,)
 
 
-class DotModel(NetworkModel):
+class DotModel(NetworkModel[DotNetwork]):
     """Biased matrix factorization for ratings as a network with two inputs.
 
     Rule: ``r_hat[u, i] = mu + b_u + b_i + p_u · q_i``; objective: mean squared error of
@@ -76,14 +86,14 @@ class DotModel(NetworkModel):
     every row of a table at every step. Chapter 12, eq-dot-rule.
     """
 
-    n_factors: int = param(32, "Length of the vectors.", low=1)
+    n_factors: int = param("Length of the vectors.", default=32, low=1)
     init_scale: float = param(
-        0.05, "Standard deviation of the first embeddings.", above=0
+        "Standard deviation of the first embeddings.", default=0.05, above=0
     )
     n_epochs: int = 25
     weight_decay: float = 3e-4
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> DotNetwork:
         check_squares("ratings", train.value)
         return DotNetwork(
             train.n_users,
@@ -93,22 +103,24 @@ class DotModel(NetworkModel):
             init_scale=self.init_scale,
         )
 
-    def _batches(self, data, rng):
+    def _batches(self, data: Interactions, rng: np.random.Generator) -> Iterator[tuple]:
         for rows in minibatches(len(data), self.batch_size, rng):
             yield data.user[rows], data.item[rows], data.value[rows]
 
-    def _loss(self, network, user, item, rating):
+    def _loss(
+        self, network: DotNetwork, user: Tensor, item: Tensor, rating: Tensor
+    ) -> Tensor:
         return F.mse_loss(network(user, item), rating)
 
     @torch.no_grad()
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return self.network_(*self._tensors((users, items))).cpu().numpy()
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.network_.Q.weight.detach().cpu().numpy()
 
     @torch.no_grad()
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return _score_pairs(self, users)
 
 
@@ -131,7 +143,7 @@ class Pairs(NamedTuple):
     X: csr_array
 
 
-class PairClassifier(NetworkModel):
+class PairClassifier(NetworkModel[Network]):
     """Base of networks that say yes or no to a pair (user, item): scores are logits.
 
     Objective: the binary cross-entropy of the training pairs (1) and of ``n_negatives``
@@ -140,18 +152,22 @@ class PairClassifier(NetworkModel):
     index tensors.
     """
 
-    n_factors: int = param(32, "Length of the embeddings that are multiplied.", low=1)
-    hidden: Sizes = param((), "Sizes of the perceptron's layers; ``()``: none.", low=1)
-    n_negatives: int = param(4, "Items drawn for each pair.", low=1)
-    dropout: float = param(0.0, "After each hidden layer.", low=0, below=1)
+    n_factors: int = param(
+        "Length of the embeddings that are multiplied.", default=32, low=1
+    )
+    hidden: Sizes = param(
+        "Sizes of the perceptron's layers; ``()``: none.", default=(), low=1
+    )
+    n_negatives: int = param("Items drawn for each pair.", default=4, low=1)
+    dropout: float = param("After each hidden layer.", default=0.0, low=0, below=1)
 
-    def _prepare(self, train, rng):
+    def _prepare(self, train: Interactions, rng: np.random.Generator) -> Pairs:
         X = train.binarize().csr
         lacks = np.diff(X.indptr)[train.user] < train.n_items
         drawing = np.repeat(train.user[lacks], self.n_negatives)
         return Pairs(train.user, train.item, drawing, X)
 
-    def _batches(self, data, rng):
+    def _batches(self, data: Pairs, rng: np.random.Generator) -> Iterator[tuple]:
         negative = sample_negatives(rng, data.drawing, data.X)
         users = np.append(data.user, data.drawing)
         items = np.append(data.item, negative)
@@ -159,11 +175,13 @@ class PairClassifier(NetworkModel):
         for rows in minibatches(len(users), self.batch_size, rng):
             yield users[rows], items[rows], labels[rows]
 
-    def _loss(self, network, user, item, label):
+    def _loss(
+        self, network: nn.Module, user: Tensor, item: Tensor, label: Tensor
+    ) -> Tensor:
         return F.binary_cross_entropy_with_logits(network(user, item), label)
 
     @torch.no_grad()
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return _score_pairs(self, users)
 
 
@@ -175,7 +193,15 @@ class NeuMFNetwork(nn.Module):
     branch is left. Chapter 12, eq-neumf-rule.
     """
 
-    def __init__(self, n_users, n_items, n_factors, hidden, dropout, init_scale=0.01):
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_factors: int,
+        hidden: Sizes,
+        dropout: float,
+        init_scale: float = 0.01,
+    ) -> None:
         super().__init__()
         width = hidden[0] // 2 if hidden else 0
         self.P, self.Q = (nn.Embedding(n, n_factors) for n in (n_users, n_items))
@@ -192,7 +218,7 @@ class NeuMFNetwork(nn.Module):
         return self.out(both).squeeze(1)  # (B,)
 
 
-class NeuMF(PairClassifier):
+class NeuMF(PairClassifier[NeuMFNetwork]):
     """Neural matrix factorization: is this pair one of the user's, yes or no.
 
     Rule: the logit of :class:`NeuMFNetwork`; objective: :class:`PairClassifier`'s.
@@ -204,16 +230,16 @@ class NeuMF(PairClassifier):
     """
 
     hidden: Sizes = param(
-        (64, 32, 16),
         "Sizes of the perceptron: its input (two embeddings of half of it), then each "
         "layer's output. ``()`` leaves it out.",
+        default=(64, 32, 16),
         low=1,
     )
     n_epochs: int = 10
     batch_size: int = 1024
     learning_rate: float = 0.001
 
-    def _check(self):
+    def _check(self) -> None:
         super()._check()
         if self.hidden and self.hidden[0] % 2:
             raise ValueError(
@@ -221,7 +247,7 @@ class NeuMF(PairClassifier):
                 f"{self.hidden[0]}"
             )
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> NeuMFNetwork:
         return NeuMFNetwork(
             train.n_users,
             train.n_items,
@@ -230,13 +256,13 @@ class NeuMF(PairClassifier):
             dropout=self.dropout,
         )
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         """Both embeddings of an item, side by side."""
         tables = self.network_.Q.weight, self.network_.Q_mlp.weight
         return torch.cat(tables, dim=1).detach().cpu().numpy()
 
 
-def _score_pairs(model, users, rows: int = 64) -> np.ndarray:
+def _score_pairs(model: NetworkModel, users: np.ndarray, rows: int = 64) -> np.ndarray:
     """The score of each of ``users`` with each item, (B, n_items), by parts."""
     out = np.empty((len(users), model.n_items_), dtype=np.float32)
     items = model._tensor(np.arange(model.n_items_))

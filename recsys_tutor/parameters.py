@@ -1,9 +1,9 @@
 """Declared parameters: each argument of a model is written down once.
 
-``n_factors: int = param(20, "Length of the vectors.", low=1)`` in the body of a model
-is the constructor's argument and its default, the check in ``fit``, the entry in the
-docstring and the type that an editor shows. Subclasses inherit all of it; a subclass
-that only starts from another value writes ``n_factors: int = 50``.
+``n_factors: int = param("Length of the vectors.", default=20, low=1)`` in the body of a
+model is the constructor's argument and its default, the check in ``fit``, the entry in
+the docstring and the type that an editor shows. Subclasses inherit all of it; one that
+only starts from another value writes ``n_factors: int = 50``.
 
 Chapter: 03 Baselines (the first models with parameters).
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -28,14 +28,14 @@ Seed = int | np.random.Generator | None
 #: Sizes of layers.
 Sizes = tuple[int, ...]
 _BOUNDS = {"low": ">=", "above": ">", "high": "<=", "below": "<"}
-_INDENT = {"initial_indent": "    ", "subsequent_indent": "    "}
+_INDENT: dict[str, Any] = {"initial_indent": "    ", "subsequent_indent": "    "}
 _KINDS = {int: "int", float: "float", bool: "bool", str: "str", NoneType: "None"}
 
 
 def param(
-    default,
     doc: str,
     *,
+    default: Any = dataclasses.MISSING,
     low: float | None = None,
     above: float | None = None,
     high: float | None = None,
@@ -49,20 +49,20 @@ def param(
 
     Parameters
     ----------
-    default
-        Immutable, for it is shared by all models; ``...`` if there is none.
     doc : str
         What it means.
+    default : optional
+        Immutable, for it is shared by all models. An argument without one must be
+        given; the name of this keyword is the one that type checkers look for.
     low, above, high, below : float, optional
         Bounds of a number (of every number of a tuple): ``>=``, ``>``, ``<=``, ``<``.
     """
     bounds = {"low": low, "above": above, "high": high, "below": below}
     bounds = {name: bound for name, bound in bounds.items() if bound is not None}
-    default = dataclasses.MISSING if default is ... else default
     return dataclasses.field(default=default, metadata={"doc": doc, "bounds": bounds})
 
 
-def declare(cls: type) -> None:
+def declare(cls: type[Any]) -> None:
     """Give a class its constructor, and its docstring the entries, as declared."""
     inherited = getattr(cls, "__dataclass_fields__", {})
     for name in cls.__dict__.get("__annotations__", {}):
@@ -78,14 +78,14 @@ def declare(cls: type) -> None:
     for field in dataclasses.fields(cls):
         if "doc" not in field.metadata:
             raise TypeError(
-                f"{cls.__name__}.{field.name}: declare an argument with param(default, "
-                "doc), and annotate what is none with ClassVar"
+                f"{cls.__name__}.{field.name}: declare an argument with param(doc, "
+                "default=...), and annotate what is none with ClassVar"
             )
     if cls.__dict__.get("__doc__") and dataclasses.fields(cls):
         cls.__doc__ = _documented(cls)
 
 
-def check_declared(model) -> None:
+def check_declared(model: Any) -> None:
     """``ValueError`` unless every declared argument is of its type and in its bounds.
 
     An argument without a declaration, of a constructor written by hand, is not checked.
@@ -96,7 +96,7 @@ def check_declared(model) -> None:
         _check(field.name, value, kinds[field.name], field.metadata["bounds"])
 
 
-def _check(name: str, value, kind, bounds: Mapping[str, float]) -> None:
+def _check(name: str, value: Any, kind: Any, bounds: Mapping[str, float]) -> None:
     options = _options(kind)
     if kind == Seed:
         check_random_state(value)
@@ -115,17 +115,17 @@ def _check(name: str, value, kind, bounds: Mapping[str, float]) -> None:
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
 
 
-def _is_one_of(value, options) -> bool:
+def _is_one_of(value: Any, options: Collection) -> bool:
     return isinstance(value, str) and value in options
 
 
-def _options(kind) -> tuple:
+def _options(kind: Any) -> tuple:
     """The parts of ``a | b``; one part of anything else."""
     union = get_origin(kind) in (Union, UnionType)
     return get_args(kind) if union else (kind,)
 
 
-def _documented(cls) -> str:
+def _documented(cls: Any) -> str:
     """The docstring with a section "Parameters", before the first other section."""
     kinds, lines = get_type_hints(cls), ["Parameters", "----------"]
     for field in dataclasses.fields(cls):
@@ -140,7 +140,7 @@ def _documented(cls) -> str:
     return before + entries + (text[place.start() :] if place else "")
 
 
-def _name(kind) -> str:
+def _name(kind: Any) -> str:
     """A type as a reader says it."""
     if kind == Seed:
         return "int, Generator or None"
@@ -151,4 +151,4 @@ def _name(kind) -> str:
     options = _options(kind)
     if len(options) > 1:
         return " or ".join(_name(option) for option in options)
-    return _KINDS.get(kind) or getattr(kind, "__name__", str(kind))
+    return _KINDS.get(kind, getattr(kind, "__name__", str(kind)))

@@ -8,7 +8,10 @@ Chapter: 02 Evaluation.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
@@ -28,7 +31,7 @@ __all__ = [
 ]
 
 
-def check_data(function, data, argument="data") -> None:
+def check_data(function: str, data: Any, argument: str = "data") -> None:
     """TypeError unless ``data`` is Interactions."""
     if not isinstance(data, Interactions):
         raise TypeError(
@@ -37,7 +40,7 @@ def check_data(function, data, argument="data") -> None:
         )
 
 
-def check_split(function, split, *parts) -> None:
+def check_split(function: str, split: Any, *parts: str) -> None:
     """A Split whose named parts are there."""
     if not isinstance(split, Split):
         raise TypeError(
@@ -48,7 +51,7 @@ def check_split(function, split, *parts) -> None:
         check_data(function, getattr(split, part), f"split.{part}")
 
 
-def check_seed(random_state) -> None:
+def check_seed(random_state: Any) -> None:
     """ValueError unless it is a seed of the legacy generator."""
     try:
         check_number("", random_state, low=0, high=2**32 - 1, whole=True)
@@ -59,7 +62,7 @@ def check_seed(random_state) -> None:
         ) from None
 
 
-def check_same_ids(train, test, name="test") -> None:
+def check_same_ids(train: Interactions, test: Interactions, name: str = "test") -> None:
     """Both parts must number the same users and items in the same way."""
     for axis in ("user", "item"):
         a, b = getattr(train, f"{axis}_ids"), getattr(test, f"{axis}_ids")
@@ -80,7 +83,7 @@ def check_same_ids(train, test, name="test") -> None:
         )
 
 
-def _first_difference(a, b) -> int | None:
+def _first_difference(a: np.ndarray, b: np.ndarray) -> int | None:
     """First index where the ids differ in value or kind (1 is not "1"); None: nowhere.
 
     Cost O(n).
@@ -94,24 +97,24 @@ def _first_difference(a, b) -> int | None:
     return None if len(a) == len(b) else n
 
 
-def _plain(x) -> tuple:
+def _plain(x: Any) -> tuple:
     """An id with its kind: text, whole number, ... of numpy or of Python alike."""
     x = x.item() if isinstance(x, np.generic) else x
     return (str if isinstance(x, str) else type(x)), x
 
 
-def _show(x) -> str:
+def _show(x: Any) -> str:
     return repr(_plain(x)[1])
 
 
-def kind_of(value) -> str:
+def kind_of(value: Any) -> str:
     """What a wrong value is, for a message."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     return "None" if value is None else type(value).__name__
 
 
-def check_fitted_model(model, function) -> None:
+def check_fitted_model(model: Any, function: str) -> None:
     """TypeError unless it is a Recommender, NotFittedError unless it is fitted."""
     if not isinstance(model, Recommender):
         raise TypeError(
@@ -120,7 +123,7 @@ def check_fitted_model(model, function) -> None:
     model._check_fitted()
 
 
-def check_model(model, test, function) -> None:
+def check_model(model: Any, test: Any, function: str) -> None:
     """A fitted model and a test part of the same users and items."""
     check_fitted_model(model, function)
     check_data(function, test, "test")
@@ -128,7 +131,13 @@ def check_model(model, test, function) -> None:
 
 
 def check_ranking(
-    train, test, k, exclude, threshold, item_features, batch_size
+    train: Interactions,
+    test: Interactions,
+    k: int,
+    exclude: str | csr_array | None,
+    threshold: float | None,
+    item_features: csr_array | ArrayLike | None,
+    batch_size: int | None,
 ) -> tuple[csr_array, csr_array | None]:
     """The matrix of relevant cells and the item features, all arguments checked."""
     check_number("k", k, low=1, whole=True)
@@ -152,7 +161,7 @@ def check_ranking(
     return chosen.csr, item_features
 
 
-def _check_disjoint(train, test) -> None:
+def _check_disjoint(train: Interactions, test: Interactions) -> None:
     keys = [part.user * part.n_items + part.item for part in (train, test)]
     both = int(np.isin(keys[1], keys[0]).sum())
     if both:
@@ -163,13 +172,13 @@ def _check_disjoint(train, test) -> None:
         )
 
 
-def clip_range(clip, train) -> tuple[float, float] | None:
+def clip_range(clip: Any, train: Interactions) -> tuple[float, float] | None:
     """The bounds that ``clip`` stands for: the training range, none or its own."""
     if clip is None:
         return None
     if isinstance(clip, str) and clip == "train":
         return float(train.value.min()), float(train.value.max())
-    bounds = None if isinstance(clip, str) else clip
+    bounds: Any = None if isinstance(clip, str) else clip
     try:
         low, high = bounds
         check_number("low", low)

@@ -9,14 +9,16 @@ Chapter: all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from recsys_tutor import extra
 
 with extra("plots"):
     import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
 
 __all__ = [
     "COLORS",
@@ -65,11 +67,13 @@ def use_style() -> None:
     )
 
 
-def _axes(ax):
+def _axes(ax: Axes | None) -> Axes:
     return plt.subplots()[1] if ax is None else ax
 
 
-def rating_matrix(R, users: Sequence[str], items: Sequence[str], *, ax=None):
+def rating_matrix(
+    R: ArrayLike, users: Sequence[str], items: Sequence[str], *, ax: Axes | None = None
+) -> Axes:
     """A small rating matrix as a table of colours; NaN or 0 is an empty cell.
 
     Parameters
@@ -83,7 +87,16 @@ def rating_matrix(R, users: Sequence[str], items: Sequence[str], *, ax=None):
     return ax
 
 
-def heatmap(M, rows, columns, *, ax=None, fmt="{:.2f}", vmin=None, vmax=None):
+def heatmap(
+    M: ArrayLike,
+    rows: Sequence,
+    columns: Sequence,
+    *,
+    ax: Axes | None = None,
+    fmt: str = "{:.2f}",
+    vmin: float | None = None,
+    vmax: float | None = None,
+) -> Axes:
     """A matrix as coloured cells with their values written in; NaN stays empty.
 
     Parameters
@@ -102,7 +115,7 @@ def heatmap(M, rows, columns, *, ax=None, fmt="{:.2f}", vmin=None, vmax=None):
     return ax
 
 
-def long_tail(counts, *, share: float = 0.8, ax=None):
+def long_tail(counts: ArrayLike, *, share: float = 0.8, ax: Axes | None = None) -> Axes:
     """Ratings per item, most rated first; marks the items that hold ``share`` of them.
 
     Parameters
@@ -128,8 +141,13 @@ def long_tail(counts, *, share: float = 0.8, ax=None):
 
 
 def bars(
-    values: Mapping[str, float], *, errors=None, highlight=(), fmt="{:.3f}", ax=None
-):
+    values: Mapping[str, float],
+    *,
+    errors: ArrayLike | None = None,
+    highlight: Collection[str] = (),
+    fmt: str = "{:.3f}",
+    ax: Axes | None = None,
+) -> Axes:
     """Horizontal bars, first on top, each labelled with its value.
 
     Parameters
@@ -154,7 +172,13 @@ def bars(
     return ax
 
 
-def curves(x, lines: Mapping[str, Sequence[float]], *, spread=None, ax=None):
+def curves(
+    x: ArrayLike,
+    lines: Mapping[str, Sequence[float]],
+    *,
+    spread: Mapping[str, ArrayLike] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Lines over a common ``x``, each labelled at its right end.
 
     Parameters
@@ -169,20 +193,19 @@ def curves(x, lines: Mapping[str, Sequence[float]], *, spread=None, ax=None):
     ax = _axes(ax)
     ends = []
     for (label, y), color in zip(lines.items(), COLORS.values(), strict=False):
-        y = np.asarray(y, float)
-        ax.plot(x, y, color=color, marker="o", ms=3)
+        line = np.asarray(y, float)
+        ax.plot(x, line, color=color, marker="o", ms=3)
         if spread is not None and label in spread:
             half = np.asarray(spread[label], float)
-            ax.fill_between(x, y - half, y + half, color=color, alpha=0.2, lw=0)
-        ends.append([y[-1], label, color])
+            ax.fill_between(x, line - half, line + half, color=color, alpha=0.2, lw=0)
+        ends.append((line[-1], label, color))
     gap = 0.06 * np.ptp(ax.get_ylim())
-    ends.sort(key=lambda end: end[0])
-    for low, high in zip(ends[:-1], ends[1:], strict=True):  # keep labels apart
-        high[0] = max(high[0], low[0] + gap)
-    for y, label, color in ends:
+    place = -np.inf
+    for end, label, color in sorted(ends, key=lambda line: line[0]):
+        place = max(end, place + gap)  # keep labels apart
         ax.annotate(
             label,
-            (1.01, y),
+            (1.01, place),
             xycoords=("axes fraction", "data"),
             color=color,
             va="center",

@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel
+from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import SUMS_IN_ANY_ORDER, ones_like, pair_dots, rows_of
 from recsys_tutor.parameters import Seed, param
 
@@ -37,7 +38,14 @@ TINY = 1e-300
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
-def _expected_counts(indptr, indices, x, theta, phi_t, with_items=True):
+def _expected_counts(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    x: np.ndarray,
+    theta: np.ndarray,
+    phi_t: np.ndarray,
+    with_items: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
     """How often each user used a topic, and each topic an item: two arrays.
 
     ``phi_t`` is ``phi.T``, and so is the second array's shape. The responsibilities
@@ -105,7 +113,7 @@ def em_step(
     return _rows_to_one(of_user), (of_item / total).T
 
 
-def _check_topics(X, phi):
+def _check_topics(X: csr_array, phi: np.ndarray) -> None:
     if phi.ndim != 2 or phi.shape[1] != X.shape[1]:
         raise ValueError(
             f"phi must be (n_topics, {X.shape[1]}), one column per column of the "
@@ -113,16 +121,16 @@ def _check_topics(X, phi):
         )
 
 
-def _by_item(phi):
+def _by_item(phi: np.ndarray) -> np.ndarray:
     """``phi.T`` with each item's numbers side by side; no copy of what the fit made."""
     return np.ascontiguousarray(phi.T)
 
 
-def _tempered(shares, beta):
+def _tempered(shares: np.ndarray, beta: float) -> np.ndarray:
     return shares if beta == 1 else shares**beta
 
 
-def _rows_to_one(counts):
+def _rows_to_one(counts: np.ndarray) -> np.ndarray:
     total = counts.sum(axis=1, keepdims=True)
     uniform = np.full_like(counts, 1 / counts.shape[1])
     return np.divide(counts, total, out=uniform, where=total > 0)
@@ -187,20 +195,20 @@ class PLSA(Recommender):
     Cost O(n_epochs · n_ratings · n_topics). Sources: Hofmann (1999, 2004). Chapter 11.
     """
 
-    n_topics: int = param(32, "``K``.", low=1)
-    n_epochs: int = param(400, "Steps of EM.", low=1)
+    n_topics: int = param("``K``.", default=32, low=1)
+    n_epochs: int = param("Steps of EM.", default=400, low=1)
     beta: float = param(
-        0.8,
         "Inverse temperature of the E-step (Hofmann's tempered EM); 1 is plain EM.",
+        default=0.8,
         above=0,
         high=1,
     )
     random_state: Seed = param(
-        0,
         "Draws the start: rows of ``theta`` and of ``phi``, uniform on the simplex.",
+        default=0,
     )
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         rng = np.random.default_rng(self.random_state)
         X = train.binarize().csr
         self.theta_ = rng.dirichlet(np.ones(self.n_topics), train.n_users)
@@ -211,13 +219,13 @@ class PLSA(Recommender):
             if self._end_epoch(loss):
                 break
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.theta_[users] @ self.phi_
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.phi_.T
 
-    def _score_history(self, X):
+    def _score_history(self, X: csr_array) -> np.ndarray:
         return fold_in(ones_like(X), self.phi_, beta=self.beta) @ self.phi_
 
 
@@ -225,7 +233,14 @@ class PLSA(Recommender):
 
 
 @njit(fastmath=SUMS_IN_ANY_ORDER)
-def _gaussian_counts(user, item, value, log_theta, M, variance):
+def _gaussian_counts(
+    user: np.ndarray,
+    item: np.ndarray,
+    value: np.ndarray,
+    log_theta: np.ndarray,
+    M: np.ndarray,
+    variance: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Expected counts per user and per item, sums of values, and the log-likelihood."""
     n_topics = M.shape[1]
     of_user, of_item = np.zeros_like(log_theta), np.zeros_like(M)
@@ -251,8 +266,9 @@ def _gaussian_counts(user, item, value, log_theta, M, variance):
 
 
 def gaussian_em_step(
-    user, item, value, theta, M, variance, *, shrink=0.0, smoothing=0.0
-):
+    user: np.ndarray, item: np.ndarray, value: np.ndarray, theta: np.ndarray,
+    M: np.ndarray, variance: float, *, shrink: float = 0.0, smoothing: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray, float, float]:  # fmt: skip
     """One EM step of the mixture ``p(v | u, i) = sum_z theta_uz N(v; m_iz, variance)``.
 
     With the responsibilities ``q_n(z) ∝ theta_uz N(v_n; m_iz, variance)``::
@@ -317,27 +333,31 @@ class GaussianPLSA(Recommender):
     removes biases. Chapter 11.
     """
 
-    n_topics: int = param(10, "``K``.", low=1)
-    n_epochs: int = param(200, "Steps of EM.", low=1)
+    n_topics: int = param("``K``.", default=10, low=1)
+    n_epochs: int = param("Steps of EM.", default=200, low=1)
     shrink: float = param(
-        15.0,
         "Ratings' worth of belief that a topic's deviation for an item is 0.",
+        default=15.0,
         low=0,
     )
     smoothing: float = param(
-        0.3, "Added to each expected count of a user's topics.", low=0
+        "Added to each expected count of a user's topics.", default=0.3, low=0
     )
-    reg_u: float = param(5.0, "Of the bias model: ratings at the mean per user.", low=0)
-    reg_i: float = param(2.0, "Of the bias model: ratings at the mean per item.", low=0)
+    reg_u: float = param(
+        "Of the bias model: ratings at the mean per user.", default=5.0, low=0
+    )
+    reg_i: float = param(
+        "Of the bias model: ratings at the mean per item.", default=2.0, low=0
+    )
     init_scale: float = param(
-        0.3,
         "Standard deviation of the first ``m_iz``. Topics that start alike, ``theta`` "
         "and ``M`` both, stay alike; here the rows of ``theta`` start at random.",
+        default=0.3,
         above=0,
     )
-    random_state: Seed = param(0, "Draws the start.")
+    random_state: Seed = param("Draws the start.", default=0)
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         rng = np.random.default_rng(self.random_state)
         self.bias_ = BiasModel(reg_u=self.reg_u, reg_i=self.reg_i).fit(train)
         u, i = train.user, train.item
@@ -353,12 +373,12 @@ class GaussianPLSA(Recommender):
             if self._end_epoch(-objective):
                 break
 
-    def _predict(self, users, items):
+    def _predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         topics = pair_dots(self.theta_, self.M_, users, items)
         return self.bias_._predict(users, items) + topics
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.bias_._score_users(users) + self.theta_[users] @ self.M_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.M_

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -102,7 +102,7 @@ class Task:
         outer = self.split(data)
         return self.inner(outer), outer
 
-    def judge(self, model: Recommender, part: Interactions, **options) -> Scores:
+    def judge(self, model: Recommender, part: Interactions, **options: Any) -> Scores:
         """Scores of a fitted model on a test or validation part."""
         raise NotImplementedError
 
@@ -110,14 +110,16 @@ class Task:
         """Ask for the answers that the task needs, as a server would be asked."""
         raise NotImplementedError
 
-    def quality(self, model: Recommender, part: Interactions, **options) -> float:
+    def quality(self, model: Recommender, part: Interactions, **options: Any) -> float:
         """The first of the ``columns``, with a sign that makes larger better.
 
         NDCG@10, or minus the RMSE. ``options`` as in :meth:`judge`.
         """
         return self.judge(model, part, **options).means[self.columns[0]]
 
-    def scorer(self, train: Interactions, part: Interactions, **options) -> Callable:
+    def scorer(
+        self, train: Interactions, part: Interactions, **options: Any
+    ) -> Callable:
         """``score(model)``: fit on ``train``, :meth:`quality` on ``part``."""
         return lambda model: self.quality(model.fit(train), part, **options)
 
@@ -128,7 +130,7 @@ class ListTask(Task):
     ``options`` go to :func:`~recsys_tutor.evaluate.evaluate`.
     """
 
-    def judge(self, model: Recommender, part: Interactions, **options) -> Scores:
+    def judge(self, model: Recommender, part: Interactions, **options: Any) -> Scores:
         """Means of :func:`~recsys_tutor.evaluate.summarize`, NDCG of each user."""
         frame = evaluate(model, part, **options)
         means = {name: float(value) for name, value in summarize(frame).items()}
@@ -148,7 +150,7 @@ class RatingTask(Task):
     the range of the training ratings unless told otherwise.
     """
 
-    def judge(self, model: Recommender, part: Interactions, **options) -> Scores:
+    def judge(self, model: Recommender, part: Interactions, **options: Any) -> Scores:
         """Errors; ``rmse_own_time`` for a model that is told when a rating was given.
 
         Only a model that ``uses_time`` has it: more is known there than when a
@@ -166,7 +168,7 @@ class RatingTask(Task):
         """Predictions of the test pairs."""
         model.predict(part.user, part.item)
 
-    def quality(self, model: Recommender, part: Interactions, **options) -> float:
+    def quality(self, model: Recommender, part: Interactions, **options: Any) -> float:
         """Minus the RMSE."""
         frame = evaluate_ratings(model, part, **options)
         return -metrics.rmse(frame.rating, frame.prediction)
@@ -185,7 +187,7 @@ def get_task(task: str | Task) -> Task:
     return TASKS[task]
 
 
-def _folds() -> dict[str, Callable]:
+def _folds() -> Mapping[str, Callable[[Interactions], Split]]:
     """Random folds "fold 1" .. "fold 5", then the official ones "u1" .. "u5"."""
     numbers = range(1, 6)
     random = {f"fold {n}": partial(splits.fold, n=n - 1) for n in numbers}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse
 
 from recsys_tutor.checks import check_number
@@ -87,7 +88,7 @@ def mask_items(scores: np.ndarray, excluded: csr_array) -> np.ndarray:
     return masked
 
 
-def cosines(V, rows: np.ndarray) -> np.ndarray:
+def cosines(V: csr_array | np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Cosine of the chosen rows of ``V`` (n, d), dense or sparse, with all: (B, n).
 
     A row of zeros has cosine 0 with all. float64, whatever ``V`` is; rounded to 12
@@ -101,7 +102,7 @@ def cosines(V, rows: np.ndarray) -> np.ndarray:
     return np.round(product * scale[rows, None] * scale, 12)
 
 
-def _as_float(scores) -> np.ndarray:
+def _as_float(scores: ArrayLike) -> np.ndarray:
     """Floating point, so that -inf fits; float32 stays float32."""
     scores = np.asarray(scores)
     return scores if scores.dtype.kind == "f" else scores.astype(np.float64)

@@ -12,6 +12,7 @@ import importlib
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 from recsys_tutor import __version__
 from recsys_tutor.checks import check_path
@@ -22,7 +23,7 @@ __all__ = ["read_model", "write_model"]
 FORMAT = "recsys_tutor model 1"
 
 
-def write_model(model, path: str | Path) -> None:
+def write_model(model: Any, path: str | Path) -> None:
     """Write ``model``; see :meth:`.Recommender.save`."""
     try:
         body = pickle.dumps(model, protocol=5)
@@ -41,7 +42,7 @@ def write_model(model, path: str | Path) -> None:
     write_whole(path, json.dumps(head).encode() + b"\n" + body)
 
 
-def read_model(path: str | Path, expected: type):
+def read_model(path: str | Path, expected: type) -> Any:
     """The model in the file, an ``expected``; see :meth:`.Recommender.load`."""
     line, _, body = check_path(path).read_bytes().partition(b"\n")
     head = _read_head(path, line)
@@ -66,7 +67,7 @@ def read_model(path: str | Path, expected: type):
     return pickle.loads(body)
 
 
-def _read_head(path, line: bytes) -> dict:
+def _read_head(path: str | Path, line: bytes) -> dict:
     """The first line of a saved model."""
     try:
         head = json.loads(line)
@@ -79,7 +80,7 @@ def _read_head(path, line: bytes) -> dict:
     return head
 
 
-def _find_class(path, head: dict) -> type:
+def _find_class(path: str | Path, head: dict) -> Any:
     module, _, name = head["model"].rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)

@@ -9,10 +9,13 @@ Chapter: 14 Sequences.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from recsys_tutor import extra
+from recsys_tutor.data import Interactions
 from recsys_tutor.parameters import param
 from recsys_tutor.sampling import minibatches, windows
 from recsys_tutor.training import NetworkModel
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 
-def pad(sequences, length: int) -> np.ndarray:
+def pad(sequences: Sequence[np.ndarray | Sequence[int]], length: int) -> np.ndarray:
     """Rows of item indices plus one, 0 after the end: (n, length) int64."""
     out = np.zeros((len(sequences), length), dtype=np.int64)
     for row, items in zip(out, sequences, strict=True):
@@ -49,7 +52,7 @@ class GRUNetwork(nn.Module):
     Chapter 14, eq-gru.
     """
 
-    def __init__(self, n_items, n_factors, dropout):
+    def __init__(self, n_items: int, n_factors: int, dropout: float) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items + 1, n_factors, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
@@ -86,7 +89,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
 class _Block(nn.Module):
     """Self-attention, then a position-wise perceptron, each added to its input."""
 
-    def __init__(self, n_factors, n_heads, dropout):
+    def __init__(self, n_factors: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.norm_1, self.norm_2 = nn.LayerNorm(n_factors), nn.LayerNorm(n_factors)
@@ -109,7 +112,15 @@ class _Block(nn.Module):
 class SASRecNetwork(nn.Module):
     """Causal self-attention over items and positions; the output at each position."""
 
-    def __init__(self, n_items, n_factors, max_length, n_blocks, n_heads, dropout):
+    def __init__(
+        self,
+        n_items: int,
+        n_factors: int,
+        max_length: int,
+        n_blocks: int,
+        n_heads: int,
+        dropout: float,
+    ) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items + 1, n_factors, padding_idx=0)
         self.positions = nn.Embedding(max_length, n_factors)
@@ -137,10 +148,14 @@ def _init_items(items: nn.Embedding) -> None:
         items.weight[0] = 0.0
 
 
+#: A network that reads sequences, and whose table of items has the padding first.
+Reader = TypeVar("Reader", bound="GRUNetwork | SASRecNetwork")
+
+
 # -- models ----------------------------------------------------------------------------
 
 
-class SequenceModel(NetworkModel):
+class SequenceModel(NetworkModel[Reader]):
     """Base of the models whose network turns (B, L) items into (B, L, f) vectors.
 
     Rule: ``s(u, i) = h_u · e_i`` with the item's input embedding ``e_i`` and the vector
@@ -151,20 +166,22 @@ class SequenceModel(NetworkModel):
     (:func:`~recsys_tutor.sampling.windows`).
     """
 
-    n_factors: int = param(64, "Of items and hidden states.", low=1)
+    n_factors: int = param("Of items and hidden states.", default=64, low=1)
     max_length: int = param(
-        50, "Steps it is trained over, and last items it reads.", low=1
+        "Steps it is trained over, and last items it reads.", default=50, low=1
     )
     n_negatives: int = param(
-        0, "Items drawn per position; 0: cross-entropy over all items.", low=0
+        "Items drawn per position; 0: cross-entropy over all items.", default=0, low=0
     )
-    dropout: float = param(0.5, "Of embeddings and states.", low=0, below=1)
+    dropout: float = param("Of embeddings and states.", default=0.5, low=0, below=1)
     n_epochs: int = 40
     batch_size: int = 64
 
     _data_attributes = ("sequences_", "lengths_")
 
-    def _prepare(self, train, rng):
+    def _prepare(
+        self, train: Interactions, rng: np.random.Generator
+    ) -> list[np.ndarray]:
         """Each user's items in the order of time; the last ones are stored, too."""
         order = train.timeline()
         ends = np.searchsorted(train.user[order], np.arange(train.n_users + 1))
@@ -175,7 +192,9 @@ class SequenceModel(NetworkModel):
         self.lengths_ = np.array([len(items) for items in last])
         return sequences
 
-    def _batches(self, data, rng):
+    def _batches(
+        self, data: list[np.ndarray], rng: np.random.Generator
+    ) -> Iterator[tuple]:
         pieces = []
         offsets = rng.integers(1, self.max_length + 1, len(data))
         for items, offset in zip(data, offsets, strict=True):
@@ -183,13 +202,20 @@ class SequenceModel(NetworkModel):
         for rows in minibatches(len(pieces), self.batch_size, rng):
             chosen = [pieces[n] for n in rows]
             inputs = pad([p[:-1] for p in chosen], self.max_length)
-            batch = inputs, pad([p[1:] for p in chosen], self.max_length)
+            targets = pad([p[1:] for p in chosen], self.max_length)
+            batch: tuple[np.ndarray, ...] = inputs, targets
             if self.n_negatives:
                 shape = *inputs.shape, self.n_negatives
                 batch = *batch, rng.integers(1, self.n_items_ + 1, shape)
             yield batch
 
-    def _loss(self, network, inputs, targets, negatives=None):
+    def _loss(
+        self,
+        network: Reader,
+        inputs: Tensor,
+        targets: Tensor,
+        negatives: Tensor | None = None,
+    ) -> Tensor:
         real = targets > 0  # (B, L)
         h, target = network(inputs)[real], targets[real]  # (N, f), (N,)
         E = network.items.weight
@@ -200,18 +226,18 @@ class SequenceModel(NetworkModel):
         return F.softplus(-yes).mean() + F.softplus(no).mean()
 
     @torch.no_grad()
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         """A user without items is read as one padded position."""
         sequence = self._tensor(self.sequences_[users])
         last = self._tensor(np.maximum(self.lengths_[users] - 1, 0))
         h = self.network_(sequence)[torch.arange(len(last)), last]  # (B, f)
         return (h @ self.network_.items.weight[1:].T).cpu().numpy()
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.network_.items.weight[1:].detach().cpu().numpy()
 
 
-class GRU4Rec(SequenceModel):
+class GRU4Rec(SequenceModel[GRUNetwork]):
     """A gated recurrent unit reads the user's items in order.
 
     Notes
@@ -223,11 +249,11 @@ class GRU4Rec(SequenceModel):
 
     learning_rate: float = 0.005
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> GRUNetwork:
         return GRUNetwork(train.n_items, self.n_factors, self.dropout)
 
 
-class SASRec(SequenceModel):
+class SASRec(SequenceModel[SASRecNetwork]):
     """Self-attention reads the user's items, each position looking back.
 
     Notes
@@ -236,13 +262,15 @@ class SASRec(SequenceModel):
     McAuley (2018), who use ``n_negatives=1``. Chapter 14, eq-sequence-loss.
     """
 
-    n_blocks: int = param(2, "Attention and perceptron, one after the other.", low=1)
+    n_blocks: int = param(
+        "Attention and perceptron, one after the other.", default=2, low=1
+    )
     n_heads: int = param(
-        1, "Attentions side by side; ``n_factors`` is a multiple of it.", low=1
+        "Attentions side by side; ``n_factors`` is a multiple of it.", default=1, low=1
     )
     dropout: float = 0.3
 
-    def _check(self):
+    def _check(self) -> None:
         super()._check()
         if self.n_factors % self.n_heads:
             raise ValueError(
@@ -250,7 +278,7 @@ class SASRec(SequenceModel):
                 f"{self.n_heads}"
             )
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> SASRecNetwork:
         return SASRecNetwork(
             train.n_items,
             n_factors=self.n_factors,

@@ -137,6 +137,6 @@ def check_similarities(n: int, what: str = "", advice: str = "") -> None:
     )
 
 
-def ratio(product, squares):
+def ratio(product: np.ndarray, squares: np.ndarray) -> np.ndarray:
     out = np.zeros(product.shape)
     return np.divide(product, np.sqrt(squares), out=out, where=squares > 0)

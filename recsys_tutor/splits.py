@@ -14,6 +14,7 @@ Chapter: 02 Evaluation.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -99,8 +100,8 @@ def k_fold(
     """
     check_data("k_fold", data)
     _check_folds(data, n_folds)
-    chosen = {"n_folds": n_folds, "random_state": random_state}
-    return [fold(data, n, **chosen) for n in range(n_folds)]
+    one = partial(fold, data, n_folds=n_folds, random_state=random_state)
+    return [one(n) for n in range(n_folds)]
 
 
 def fold(
@@ -118,7 +119,7 @@ def fold(
     return Split(data.subset(np.delete(rows, test)), None, data.subset(rows[test]))
 
 
-def _check_folds(data, n_folds) -> None:
+def _check_folds(data: Interactions, n_folds: int) -> None:
     if len(data) < 2:
         raise ValueError(f"folds need at least two rows, got {len(data)}")
     check_number("n_folds", n_folds, low=2, high=len(data), whole=True)
@@ -173,15 +174,16 @@ def global_time(
     if cut is not None:
         check_number("cut", cut)
     order = data.chronological()
+    time = np.asarray(data.time)  # there is one, or there were no order
     if len(order) == 0:
         raise ValueError("global_time needs at least two rows, got none")
     if cut is None:
-        cut = int(data.time[order[min(int(ratio * len(data)), len(data) - 1)]])
-    before = data.time < cut
+        cut = int(time[order[min(int(ratio * len(data)), len(data) - 1)]])
+    before = time < cut
     if before.all() or not before.any():
         raise ValueError(
-            f"cut {cut} leaves one part empty; times run from {data.time[order[0]]} "
-            f"to {data.time[order[-1]]}"
+            f"cut {cut} leaves one part empty; times run from {time[order[0]]} "
+            f"to {time[order[-1]]}"
         )
     return Split(data.subset(before), None, data.subset(~before))
 
@@ -243,7 +245,13 @@ def new_users(
     )
 
 
-def _stratified(data, group, n_groups, ratio, random_state) -> Split:
+def _stratified(
+    data: Interactions,
+    group: np.ndarray,
+    n_groups: int,
+    ratio: float,
+    random_state: int,
+) -> Split:
     check_number("ratio", ratio, above=0, below=1)
     check_seed(random_state)
     key = np.random.RandomState(random_state).rand(len(data))
@@ -252,7 +260,7 @@ def _stratified(data, group, n_groups, ratio, random_state) -> Split:
     return Split(data.subset(train), None, data.subset(~train))
 
 
-def _place_in_group(group, key) -> np.ndarray:
+def _place_in_group(group: np.ndarray, key: np.ndarray) -> np.ndarray:
     """Position of each row within its group when the group is sorted by key."""
     order = np.lexsort((key, group))
     counts = np.bincount(group)
@@ -261,7 +269,9 @@ def _place_in_group(group, key) -> np.ndarray:
     return place
 
 
-def _choose(index, fraction, random_state, noun) -> np.ndarray:
+def _choose(
+    index: np.ndarray, fraction: float, random_state: int, noun: str
+) -> np.ndarray:
     check_number("fraction", fraction, above=0, below=1)
     check_seed(random_state)
     present = np.unique(index)

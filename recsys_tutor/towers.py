@@ -5,13 +5,14 @@ Chapter: 13 Features and two towers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array, eye_array
 
 from recsys_tutor import extra
 from recsys_tutor.checks import check_feature_fields
+from recsys_tutor.data import Interactions
 from recsys_tutor.neural import PairClassifier, mlp
 from recsys_tutor.parameters import Sizes, param
 from recsys_tutor.sampling import minibatches
@@ -47,10 +48,13 @@ class FieldEmbedding(nn.Module):
     width : int
     """
 
-    def __init__(self, fields, width, init_scale=0.05):
+    def __init__(
+        self, fields: Sequence[csr_array], width: int, init_scale: float = 0.05
+    ) -> None:
         super().__init__()
-        self.tables = nn.ModuleList(nn.Embedding(f.shape[1], width) for f in fields)
-        for n, (field, table) in enumerate(zip(fields, self.tables, strict=True)):
+        tables = [nn.Embedding(f.shape[1], width) for f in fields]
+        self.tables = nn.ModuleList(tables)
+        for n, (field, table) in enumerate(zip(fields, tables, strict=True)):
             nn.init.normal_(table.weight, std=init_scale)
             index, weight = _padded(csr_array(field))
             self.register_buffer(f"index_{n}", index)  # (n_rows, most features)
@@ -75,7 +79,9 @@ def _padded(field: csr_array) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(index), torch.from_numpy(weight)
 
 
-def _fields(name, features, n_rows, ids) -> list[csr_array]:
+def _fields(
+    name: str, features: Sequence[csr_array] | None, n_rows: int, ids: bool
+) -> list[csr_array]:
     """The one-hot ids, if wanted, and the feature matrices, checked."""
     fields = [csr_array(eye_array(n_rows))] if ids else []
     if features is not None:
@@ -96,7 +102,14 @@ class DeepFMNetwork(nn.Module):
     (eq-fm-rule); with them: eq-deepfm.
     """
 
-    def __init__(self, user_fields, item_fields, n_factors, hidden, dropout):
+    def __init__(
+        self,
+        user_fields: Sequence[csr_array],
+        item_fields: Sequence[csr_array],
+        n_factors: int,
+        hidden: Sizes,
+        dropout: float,
+    ) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(1))
         sides = user_fields, item_fields
@@ -110,9 +123,10 @@ class DeepFMNetwork(nn.Module):
             )
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        w = [field(rows) for field, rows in zip(self.w, (user, item), strict=True)]
-        v = [field(rows) for field, rows in zip(self.v, (user, item), strict=True)]
-        w, v = torch.cat(w, dim=1), torch.cat(v, dim=1)  # (B, fields, 1), (.., f)
+        w, v = (  # (B, fields, 1), (B, fields, f)
+            torch.cat([s(rows) for s, rows in zip(sides, (user, item), strict=True)], 1)
+            for sides in (self.w, self.v)
+        )
         pairs = 0.5 * (v.sum(dim=1) ** 2 - (v**2).sum(dim=1)).sum(dim=1)  # (B,)
         score = self.bias + w.sum(dim=(1, 2)) + pairs  # (B,)
         if self.deep is not None:
@@ -120,7 +134,7 @@ class DeepFMNetwork(nn.Module):
         return score  # (B,)
 
 
-class DeepFM(PairClassifier):
+class DeepFM(PairClassifier[DeepFMNetwork]):
     """A factorization machine over fields, with a perceptron beside it.
 
     Rule: the logit of :class:`DeepFMNetwork`; objective:
@@ -133,8 +147,8 @@ class DeepFM(PairClassifier):
     Sources: Rendle (2010); Guo et al. (2017). Chapter 13.
     """
 
-    user_features: Sequence[csr_array] | None = param(None, FIELDS)
-    item_features: Sequence[csr_array] | None = param(None, FIELDS)
+    user_features: Sequence[csr_array] | None = param(FIELDS, default=None)
+    item_features: Sequence[csr_array] | None = param(FIELDS, default=None)
     n_factors: int = 16
     hidden: Sizes = (64, 32)
     dropout: float = 0.2
@@ -142,7 +156,7 @@ class DeepFM(PairClassifier):
     batch_size: int = 2048
     weight_decay: float = 1e-6
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> DeepFMNetwork:
         return DeepFMNetwork(
             _fields("user_features", self.user_features, train.n_users, True),
             _fields("item_features", self.item_features, train.n_items, True),
@@ -152,7 +166,7 @@ class DeepFM(PairClassifier):
         )
 
     @torch.no_grad()
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         """The sum of an item's fields: what a user's fields are multiplied by."""
         items = self._tensor(np.arange(self.n_items_))
         return self.network_.v[1](items).sum(dim=1).cpu().numpy()
@@ -168,13 +182,27 @@ class TwoTowerNetwork(nn.Module):
     ``hidden`` layers.
     """
 
-    def __init__(self, user_fields, item_fields, width, hidden, n_factors, dropout):
+    def __init__(
+        self,
+        user_fields: Sequence[csr_array],
+        item_fields: Sequence[csr_array],
+        width: int,
+        hidden: Sizes,
+        n_factors: int,
+        dropout: float,
+    ) -> None:
         super().__init__()
         self.user = self._tower(user_fields, width, hidden, n_factors, dropout)
         self.item = self._tower(item_fields, width, hidden, n_factors, dropout)
 
     @staticmethod
-    def _tower(fields, width, hidden, n_factors, dropout):
+    def _tower(
+        fields: Sequence[csr_array],
+        width: int,
+        hidden: Sizes,
+        n_factors: int,
+        dropout: float,
+    ) -> nn.Sequential:
         sizes = (len(fields) * width, *hidden)
         return nn.Sequential(
             FieldEmbedding(fields, width),  # (B, fields, width)
@@ -214,7 +242,7 @@ def in_batch_softmax(
     return F.cross_entropy(logits, torch.arange(len(u), device=u.device))
 
 
-class TwoTower(NetworkModel):
+class TwoTower(NetworkModel[TwoTowerNetwork]):
     """Retrieval: users and items as vectors, made from ids and features separately.
 
     Rule: ``s(u, i) = u_u · v_i`` with the towers' outputs; objective:
@@ -232,23 +260,25 @@ class TwoTower(NetworkModel):
     eq-towers-score.
     """
 
-    user_features: Sequence[csr_array] | None = param(None, FIELDS)
-    item_features: Sequence[csr_array] | None = param(None, FIELDS)
-    user_ids: bool = param(True, "Whether the user's id is a field, too.")
+    user_features: Sequence[csr_array] | None = param(FIELDS, default=None)
+    item_features: Sequence[csr_array] | None = param(FIELDS, default=None)
+    user_ids: bool = param("Whether the user's id is a field, too.", default=True)
     item_ids: bool = param(
-        True,
         "Whether the item's id is a field, too. Without it an item never seen in "
         "training is scored as well as any other with its features.",
+        default=True,
     )
-    log_q: bool = param(True, "Correct for the popularity of the batch's items.")
-    width: int = param(32, "Of a field's embedding.", low=1)
-    n_factors: int = param(32, "Of the towers' outputs.", low=1)
-    hidden: Sizes = param((64,), "Sizes of a tower's hidden layers.", low=1)
-    dropout: float = param(0.0, "After each hidden layer.", low=0, below=1)
+    log_q: bool = param(
+        "Correct for the popularity of the batch's items.", default=True
+    )
+    width: int = param("Of a field's embedding.", default=32, low=1)
+    n_factors: int = param("Of the towers' outputs.", default=32, low=1)
+    hidden: Sizes = param("Sizes of a tower's hidden layers.", default=(64,), low=1)
+    dropout: float = param("After each hidden layer.", default=0.0, low=0, below=1)
     n_epochs: int = 16
     weight_decay: float = 1e-5
 
-    def _network(self, train):
+    def _network(self, train: Interactions) -> TwoTowerNetwork:
         n, m = train.shape
         return TwoTowerNetwork(
             _fields("user_features", self.user_features, n, self.user_ids),
@@ -259,27 +289,29 @@ class TwoTower(NetworkModel):
             dropout=self.dropout,
         )
 
-    def _batches(self, data, rng):
+    def _batches(self, data: Interactions, rng: np.random.Generator) -> Iterator[tuple]:
         count = np.bincount(data.item, minlength=data.n_items)
         with np.errstate(divide="ignore"):  # items without ratings are never drawn
             log_q = np.log(count / len(data))
         for rows in minibatches(len(data), self.batch_size, rng):
             yield data.user[rows], data.item[rows], log_q[data.item[rows]]
 
-    def _loss(self, network, user, item, log_q):
+    def _loss(
+        self, network: TwoTowerNetwork, user: Tensor, item: Tensor, log_q: Tensor
+    ) -> Tensor:
         u, v = network(user, item)  # (B, f), (B, f)
         return in_batch_softmax(u, v, item, log_q if self.log_q else None)
 
-    def _after_epoch(self, network, data):
+    def _after_epoch(self, network: TwoTowerNetwork, data: Interactions) -> None:
         users, items = map(np.arange, data.shape)
         self.U_ = network.user(self._tensor(users)).cpu().numpy()
         self.V_ = network.item(self._tensor(items)).cpu().numpy()
 
-    def _kept(self):  # the towers have done their work
+    def _kept(self) -> Sequence:  # the towers have done their work
         return self.U_, self.V_
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.U_[users] @ self.V_.T
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> np.ndarray:
         return self.V_

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,9 @@ __all__ = [
     "train_epoch",
 ]
 
+#: What a model's ``_network`` makes.
+Network = TypeVar("Network", bound=nn.Module)
+
 
 def _one_thread() -> None:
     """In a forked child: torch's threads stayed with its parent."""
@@ -47,7 +50,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_one_thread)
 
 
-def check_device(device) -> torch.device:
+def check_device(device: str | torch.device) -> torch.device:
     """The torch device of that name, if it can hold a number and give it back.
 
     Raises
@@ -66,7 +69,7 @@ def check_device(device) -> torch.device:
     return checked
 
 
-def _takes_generator(names: str, *places) -> dict:
+def _takes_generator(names: str, *places: Any) -> dict:
     return {getattr(p, n): n for p in places for n in names.split() if hasattr(p, n)}
 
 
@@ -83,7 +86,14 @@ _DRAWS = {
 }
 
 
-def _dropout(x, p=0.5, training=True, inplace=False, *, generator):
+def _dropout(
+    x: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: torch.Generator,
+) -> Tensor:
     """``F.dropout``, which takes no generator."""
     if not 0 <= p <= 1:
         raise ValueError(f"dropout probability has to be between 0 and 1, got {p}")
@@ -94,16 +104,16 @@ def _dropout(x, p=0.5, training=True, inplace=False, *, generator):
     return x.mul_(factor) if inplace else x * factor
 
 
-def _randn_like(x, *, generator, **options):
+def _randn_like(x: Tensor, *, generator: torch.Generator, **options: Any) -> Tensor:
     return torch.empty_like(x, **options).normal_(generator=generator)
 
 
-def _rand_like(x, *, generator, **options):
+def _rand_like(x: Tensor, *, generator: torch.Generator, **options: Any) -> Tensor:
     return torch.empty_like(x, **options).uniform_(generator=generator)
 
 
 #: Functions that draw and take none, and what does the same with one.
-_REPLACED = {
+_REPLACED: dict[Callable, Callable] = {
     F.dropout: _dropout,
     torch.randn_like: _randn_like,
     torch.rand_like: _rand_like,
@@ -133,11 +143,18 @@ class Draws(TorchFunctionMode):
     Each call of torch takes about a microsecond longer within.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         super().__init__()
-        self._seed, self._generators = seed, {}
+        self._seed = seed
+        self._generators: dict[torch.device, torch.Generator] = {}
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        function: Callable,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict | None = None,
+    ) -> Any:
         kwargs = kwargs or {}
         if function in _DRAWS:
             if kwargs.get("generator") is None:
@@ -148,7 +165,7 @@ class Draws(TorchFunctionMode):
             return _REPLACED[function](*args, **kwargs)
         return function(*args, **kwargs)
 
-    def _generator(self, args, kwargs) -> torch.Generator:
+    def _generator(self, args: tuple, kwargs: dict) -> torch.Generator:
         """That of the device on which the call draws."""
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         device = kwargs.get("device") or (
@@ -162,7 +179,7 @@ class Draws(TorchFunctionMode):
 
 
 @contextmanager
-def seeded(seed: int, device: str | torch.device = "cpu"):
+def seeded(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
     """Within, torch draws from ``seed``; outside, as if nothing had been drawn.
 
     See :class:`Draws`, which this enters.
@@ -207,7 +224,7 @@ def train_epoch(
     return total / max(count, 1)
 
 
-class NetworkModel(Recommender):
+class NetworkModel(Recommender, Generic[Network]):
     """Base of the models with a network.
 
     A subclass writes ``_network(train)``, which makes the ``nn.Module``;
@@ -227,26 +244,28 @@ class NetworkModel(Recommender):
     float32.
     """
 
-    n_epochs: int = param(20, "Passes over the training data.", low=1)
-    batch_size: int = param(512, "Examples of a step.", low=1)
-    learning_rate: float = param(0.002, "Of Adam.", above=0)
+    n_epochs: int = param("Passes over the training data.", default=20, low=1)
+    batch_size: int = param("Examples of a step.", default=512, low=1)
+    learning_rate: float = param("Of Adam.", default=0.002, above=0)
     weight_decay: float = param(
-        0.0,
         "Adam's: ``weight_decay · parameter`` is added to the gradient at each step.",
+        default=0.0,
         low=0,
     )
-    device: str = param("cpu", '``"cpu"`` or, where torch finds one, ``"cuda"``.')
+    device: str = param(
+        '``"cpu"`` or, where torch finds one, ``"cuda"``.', default="cpu"
+    )
     random_state: Seed = param(
-        0,
         "Batches are drawn by numpy, initial values and dropout by torch from one seed "
         "of it (:class:`Draws`); no global generator is touched, so that fits in "
         "several threads repeat.",
+        default=0,
     )
 
-    def _check(self):
+    def _check(self) -> None:
         check_device(self.device)
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         device = check_device(self.device)
         rng = np.random.default_rng(self.random_state)
         draws = Draws(int(rng.integers(2**31)))
@@ -254,7 +273,7 @@ class NetworkModel(Recommender):
             data = self._prepare(train, rng)
             network = self.network_ = self._network(train).to(device)
 
-        def loss(network, *batch):
+        def loss(network: Network, *batch: Any) -> Tensor:
             with draws:
                 return self._loss(network, *batch)
 
@@ -272,7 +291,7 @@ class NetworkModel(Recommender):
             if self._end_epoch(mean):
                 break
 
-    def _tensors(self, batch) -> tuple:
+    def _tensors(self, batch: tuple) -> tuple:
         """Numpy arrays as tensors on the model's device, floats as float32."""
         return tuple(
             self._tensor(part) if isinstance(part, np.ndarray) else part
@@ -288,14 +307,14 @@ class NetworkModel(Recommender):
     def _prepare(self, train: Interactions, rng: np.random.Generator) -> Any:
         return train
 
-    def _after_epoch(self, network: nn.Module, data: Any) -> None:
+    def _after_epoch(self, network: Network, data: Any) -> None:
         pass
 
-    def _network(self, train: Interactions) -> nn.Module:
+    def _network(self, train: Interactions) -> Network:
         raise NotImplementedError
 
     def _batches(self, data: Any, rng: np.random.Generator) -> Iterator[tuple]:
         raise NotImplementedError
 
-    def _loss(self, network: nn.Module, *batch) -> Tensor:
+    def _loss(self, network: Network, *batch: Any, **more: Any) -> Tensor:
         raise NotImplementedError

@@ -9,12 +9,20 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.base import Recommender
+from recsys_tutor.data import Interactions
 from recsys_tutor.parameters import param
 
 __all__ = ["Transitions", "recency_weights", "transition_counts"]
 
 
-def transition_counts(user, item, n_items, *, window=1, decay=1.0) -> csr_array:
+def transition_counts(
+    user: np.ndarray,
+    item: np.ndarray,
+    n_items: int,
+    *,
+    window: int = 1,
+    decay: float = 1.0,
+) -> csr_array:
     """How often ``j`` came within ``window`` steps after ``i``: (n_items, n_items).
 
     A pair ``d`` steps apart counts ``decay ** (d - 1)`` (chapter 14,
@@ -30,7 +38,9 @@ def transition_counts(user, item, n_items, *, window=1, decay=1.0) -> csr_array:
     return C
 
 
-def recency_weights(user, item, shape, recency) -> csr_array:
+def recency_weights(
+    user: np.ndarray, item: np.ndarray, shape: tuple[int, int], recency: float
+) -> csr_array:
     """``recency ** age`` of each user's items, the last one's age being 0.
 
     ``user, item`` as in :func:`transition_counts`; ``shape`` is (n_users, n_items).
@@ -63,22 +73,22 @@ class Transitions(Recommender):
 
     _data_attributes = ("W_",)
 
-    window: int = param(20, "Steps apart that still count.", low=1)
-    decay: float = param(0.9, "Per step of distance.", above=0, high=1)
+    window: int = param("Steps apart that still count.", default=20, low=1)
+    decay: float = param("Per step of distance.", default=0.9, above=0, high=1)
     recency: float = param(
-        0.8,
         "Per step of age of the user's items; 0 looks at the last item only.",
+        default=0.8,
         low=0,
         high=1,
     )
     backward: float = param(
-        0.5,
         "Weight of the transitions against the order: 1 forgets the direction.",
+        default=0.5,
         low=0,
     )
-    damping: float = param(0.3, "Holds popular targets back.", low=0)
+    damping: float = param("Holds popular targets back.", default=0.3, low=0)
 
-    def _fit(self, train):
+    def _fit(self, train: Interactions) -> None:
         order = train.timeline()
         user, item = train.user[order], train.item[order]
         C = transition_counts(
@@ -91,13 +101,13 @@ class Transitions(Recommender):
         self.T_ = csr_array((values, (i, j)), shape=C.shape)
         self.W_ = recency_weights(user, item, train.shape, self.recency)
 
-    def _score_users(self, users):
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
         return (self.W_[users] @ self.T_).toarray()
 
-    def _similarities(self, items):
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
         return self.T_[items].toarray()
 
-    def _explain(self, user, item):
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
         row = self.W_[[user]]
         into = self.T_[:, [item]].toarray()[:, 0]  # from each item to this one
         return row.indices, row.data * into[row.indices], 0.0

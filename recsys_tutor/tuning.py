@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_tutor.base import FitDiverged
 from recsys_tutor.checks import check_number
+from recsys_tutor.parameters import Seed
 
 __all__ = [
     "expected_best",
@@ -48,7 +50,7 @@ def sample(ranges: Mapping, rng: np.random.Generator) -> dict:
     return drawn
 
 
-def trial(make: Callable, parameters: Mapping, score: Callable, **more) -> dict:
+def trial(make: Callable, parameters: Mapping, score: Callable, **more: Any) -> dict:
     """One row: ``params``, ``score``, ``seconds`` of the CPU, and what ``more`` is.
 
     The model is ``make(**parameters, **more)``. A fit that diverges scores -inf and
@@ -69,7 +71,7 @@ def random_search(
     score: Callable,
     *,
     n_trials: int = 20,
-    random_state=0,
+    random_state: Seed = 0,
 ) -> pd.DataFrame:
     """Try ``n_trials`` random settings.
 
@@ -108,7 +110,7 @@ def successive_halving(
     n_trials: int = 27,
     budgets: Sequence[int] = (5, 15, 45),
     resource: str = "n_epochs",
-    random_state=0,
+    random_state: Seed = 0,
 ) -> pd.DataFrame:
     """Many settings with a small budget, the better part again with a larger one.
 

@@ -144,9 +144,9 @@ MUTANTS = (
     M("novelty: nats", "metrics", "surprise = -np.log2(", "surprise = -np.log(", "metrics::novelty_in_bits"),
     # -- splits, evaluation, comparison
     M("item-stratified: halves rounded up", "splits", "np.round(ratio * np.bincount(group, minlength=n_groups))", "np.floor(ratio * np.bincount(group, minlength=n_groups) + 0.5)", "splits::halves_are_rounded_to_even"),
-    M("global time: rows at the cut train", "splits", "before = data.time < cut", "before = data.time <= cut", "splits::global_time_separates_the_times"),
+    M("global time: rows at the cut train", "splits", "before = time < cut", "before = time <= cut", "splits::global_time_separates_the_times"),
     M("new users: one row too many", "splits", "known = hidden & (place < n_known)", "known = hidden & (place <= n_known)", "splits::new_users_and_their_nested_histories"),
-    M("folds: always the first", "splits", "[fold(data, n, **chosen) for n in range(n_folds)]", "[fold(data, 0, **chosen) for n in range(n_folds)]", "splits::every_row_is_tested_once"),
+    M("folds: always the first", "splits", "[one(n) for n in range(n_folds)]", "[one(0) for n in range(n_folds)]", "splits::every_row_is_tested_once"),
     M("order of time: ties reversed", "data", 'return np.argsort(self.time, kind="stable")', 'return len(self.time) - 1 - np.argsort(self.time[::-1], kind="stable")', "splits::leave_last_out_against_a_loop"),
     M("clip: always one to five", "parts", "return float(train.value.min()), float(train.value.max())", "return 1.0, 5.0", "evaluate::predictions_are_cut_to_the_range_of_the_training_values"),
     M("evaluate: AUC over seen items", "evaluate", "metrics.auc(scores, relevant, excluded)", "metrics.auc(scores, relevant, None)", "evaluate::evaluate_against_loops"),

@@ -8,7 +8,9 @@ Chapter: 01 The recommendation problem.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,7 +52,12 @@ def matches(texts: pd.Series, grammar: str) -> np.ndarray:
 # -- ids ------------------------------------------------------------------------------
 
 
-def ids(column: pd.Series, table: TextTable, missing, catalogue=None) -> np.ndarray:
+def ids(
+    column: pd.Series,
+    table: TextTable,
+    missing: Sequence[str],
+    catalogue: np.ndarray | None = None,
+) -> np.ndarray:
     """int64 where the whole column is plain whole numbers, else the texts.
 
     With a catalogue, a cell is the id whose text it is.
@@ -79,13 +86,13 @@ def ids(column: pd.Series, table: TextTable, missing, catalogue=None) -> np.ndar
     return texts.to_numpy()[codes]
 
 
-def _fits(texts) -> np.ndarray:
+def _fits(texts: pd.Series) -> np.ndarray:
     limit = str(2**63 - 1)
     fits = [len(text) < 19 or (len(text) == 19 and text <= limit) for text in texts]
     return np.array(fits, dtype=bool)
 
 
-def given_ids(name, catalogue) -> np.ndarray | None:
+def given_ids(name: str, catalogue: Any) -> np.ndarray | None:
     """A catalogue for a file: canonical, and no two ids have one text."""
     if catalogue is None:
         return None
@@ -102,7 +109,9 @@ def given_ids(name, catalogue) -> np.ndarray | None:
 # -- numbers --------------------------------------------------------------------------
 
 
-def values(column: pd.Series, table: TextTable, decimal=None) -> np.ndarray:
+def values(
+    column: pd.Series, table: TextTable, decimal: str | None = None
+) -> np.ndarray:
     """float64, each the number nearest to its text."""
     table.refuse(
         column, column == "", "is missing; expected a number (missing='' drops it)"
@@ -120,7 +129,7 @@ def values(column: pd.Series, table: TextTable, decimal=None) -> np.ndarray:
     return number
 
 
-def numbers(column: pd.Series, decimal=".") -> tuple[np.ndarray, np.ndarray]:
+def numbers(column: pd.Series, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
     """float64 and a mask of the cells that are no numbers; inf where one says so."""
     codes, texts = distinct(column)
     grammar = _NUMBER if decimal == "." else _NUMBER.replace(r"\.", ",")
@@ -129,7 +138,7 @@ def numbers(column: pd.Series, decimal=".") -> tuple[np.ndarray, np.ndarray]:
     return text.to_numpy(dtype=object).astype(np.float64)[codes], ~good[codes]
 
 
-def _find_decimal(column, table) -> str:
+def _find_decimal(column: pd.Series, table: TextTable) -> str:
     """A comma where every cell is a number with it; one that may part thousands not."""
     codes, texts = distinct(column)
     comma = texts.str.contains(",", regex=False).to_numpy(dtype=bool)
@@ -148,7 +157,9 @@ def _find_decimal(column, table) -> str:
 # -- times ----------------------------------------------------------------------------
 
 
-def times(column: pd.Series, table: TextTable, unit=None, decimal=".") -> np.ndarray:
+def times(
+    column: pd.Series, table: TextTable, unit: str | None = None, decimal: str = "."
+) -> np.ndarray:
     """int64 seconds since 1970, fractions cut off."""
     table.refuse(column, column == "", "is missing; pass time=None to do without times")
     number, bad = numbers(column, decimal)
@@ -170,7 +181,9 @@ def times(column: pd.Series, table: TextTable, unit=None, decimal=".") -> np.nda
     return np.array(exact, dtype=np.int64)[codes]
 
 
-def _refuse_digits(column, codes, texts, table) -> None:
+def _refuse_digits(
+    column: pd.Series, codes: np.ndarray, texts: pd.Series, table: TextTable
+) -> None:
     """Digits that spell a day or a year are not taken for seconds."""
     rule = (
         "looks like a date in digits; write it as 2020-01-31, or pass time_unit='s' if "
@@ -183,7 +196,7 @@ def _refuse_digits(column, codes, texts, table) -> None:
         table.refuse(column, years[codes], rule.replace("date", "year"))
 
 
-def _too_large(number, unit) -> str:
+def _too_large(number: float, unit: str) -> str:
     fits = [name for name, scale in TIME_UNITS.items() if number / scale < 4 * 10**9]
     known = f"; pass time_unit={fits[0]!r} if it counts " if fits else ""
     known += {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}.get(
@@ -192,14 +205,15 @@ def _too_large(number, unit) -> str:
     return f"is too large for a time since 1970 in {unit!r}{known}"
 
 
-def _dates(column, table) -> np.ndarray:
+def _dates(column: pd.Series, table: TextTable) -> np.ndarray:
     codes, texts = distinct(column)
     rule = (
         "is neither seconds since 1970 nor an ISO date (2020-01-31, 2020-01-31T10:00:00"
         ", a zone such as Z or +01:00 behind the time)"
     )
     table.refuse(column, ~matches(texts, _DATE)[codes], rule)
-    parts = [re.fullmatch(_DATE, text).groups() for text in texts]
+    found = [re.fullmatch(_DATE, text) for text in texts]  # of every one, since here
+    parts = [one.groups() for one in found if one is not None]
     stamps = [f"{day}T{clock or '00:00'}:{s or '00'}" for day, clock, s, _ in parts]
     bad = np.array([not _is_date(stamp) for stamp in stamps])
     table.refuse(column, bad[codes], "is no date of the calendar")
@@ -211,7 +225,7 @@ def _dates(column, table) -> np.ndarray:
     return seconds
 
 
-def _offset(zone) -> float:
+def _offset(zone: str) -> float:
     """Seconds east of Greenwich."""
     if zone in "Zz":
         return 0.0
@@ -222,7 +236,7 @@ def _offset(zone) -> float:
     return (-1.0 if zone[0] == "-" else 1.0) * (3600 * hours + 60 * minutes)
 
 
-def _is_date(stamp) -> bool:
+def _is_date(stamp: str) -> bool:
     try:
         np.datetime64(stamp, "s")
     except ValueError:

@@ -17,6 +17,7 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,7 @@ def load_movielens_100k(
 # -- the parsed copy ----------------------------------------------------------------
 
 
-def _cache_folder(cache) -> Path:
+def _cache_folder(cache: str | os.PathLike | None) -> Path:
     if cache is None:
         cache = os.environ.get("RECSYS_TUTOR_DATA") or None
     if cache is None:
@@ -229,5 +230,5 @@ def _dataset(parsed: dict) -> Dataset:
     return Dataset(interactions, items, users)
 
 
-def _tuples(rows) -> pd.Series:
+def _tuples(rows: Iterable[Iterable]) -> pd.Series:
     return pd.Series([tuple(row) for row in rows], dtype=object)

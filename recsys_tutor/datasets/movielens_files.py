@@ -61,8 +61,8 @@ RELATIONS = {
 _OFFICIAL = ("u.data", "u.item", "u.user")
 _RECBOLE = ("ml-100k.inter", "ml-100k.item", "ml-100k.user")
 _GRAPH = ("ml-100k.kg", "ml-100k.link")
-READ_ERRORS = (ValueError, OSError, EOFError, RuntimeError)
-READ_ERRORS += (zipfile.BadZipFile, zlib.error)
+READ_ERRORS: tuple[type[Exception], ...] = (ValueError, OSError, EOFError)
+READ_ERRORS += (RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_files(path: Path) -> dict[str, bytes]:
@@ -132,7 +132,14 @@ def parse(files: dict[str, bytes]) -> dict:
     }
 
 
-def _table(files, name, sep, width, encoding="utf-8", header=False) -> pd.DataFrame:
+def _table(
+    files: dict[str, bytes],
+    name: str,
+    sep: str,
+    width: int,
+    encoding: str = "utf-8",
+    header: bool = False,
+) -> pd.DataFrame:
     """A small text table, every cell a string, columns numbered from 0."""
     text = files[name].decode(encoding).replace("\r\n", "\n")
     rows = [line.split(sep) for line in text.split("\n")]

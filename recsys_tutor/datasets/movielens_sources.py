@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -32,11 +34,15 @@ class DataNotAvailable(RuntimeError):
     """A data set could not be fetched, read or stored; the message says what to do."""
 
 
-def fetch(folder, scratch, tried, progress) -> dict:
+def fetch(
+    folder: Path, scratch: Path, tried: list[tuple[str, str]], progress: bool
+) -> dict:
     """The parsed data from the first source that works, with the graph if possible."""
     by_hand = [folder / "ml-100k.zip", *sorted(folder.glob("recbole-*.whl"))]
     by_hand.append(folder / "ml-100k")
-    sources = [(str(path), lambda path=path: path) for path in by_hand if path.exists()]
+    found = [path for path in by_hand if path.exists()]
+    sources: list[tuple[str, Callable[[], Path]]]
+    sources = [(str(path), partial(Path, path)) for path in found]
     if not sources:
         tried.append((f"files put by hand into {folder}", "there are none"))
     sources += [
@@ -44,7 +50,7 @@ def fetch(folder, scratch, tried, progress) -> dict:
         (f"pip download {WHEEL}", lambda: download_wheel(scratch)),
     ]
     parsed = graph = None
-    why = []
+    why: list[tuple[str, str]] = []
     with tqdm(total=4, desc="MovieLens 100K", disable=not progress) as bar:
         for name, get in sources:
             bar.set_postfix_str(name.rsplit("/", 1)[-1])
@@ -93,9 +99,9 @@ def check_reachable(url: str, seconds: float = 8.0) -> None:
     """
     import requests
 
-    answer = []
+    answer: list[Exception | None] = []
 
-    def ask():
+    def ask() -> None:
         try:
             requests.head(url, timeout=(5, 5), allow_redirects=True).close()
             answer.append(None)
@@ -135,7 +141,7 @@ def download_wheel(scratch: Path) -> Path:
     return wheels[0]
 
 
-def _help(folder: Path, tried) -> str:
+def _help(folder: Path, tried: list[tuple[str, str]]) -> str:
     lines = ["MovieLens 100K could not be loaded. Tried, in this order:"]
     lines += [f"  - {name}: {reason}" for name, reason in tried]
     lines += [
@@ -151,6 +157,6 @@ def _help(folder: Path, tried) -> str:
 
 def _innermost(error: BaseException) -> str:
     """The first cause of a chain of exceptions: the line that says something."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
+    while cause := error.__cause__ or error.__context__:
+        error = cause
     return reason(error)

@@ -15,6 +15,8 @@ import os
 import re
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,7 +156,7 @@ def load_ratings_csv(
     check_names(columns, ("user", "item"))
     _check_options(duplicates, decimal, time_unit, names, missing_ids)
     missing = _missing_values(missing, value)
-    full = {"user_ids": user_ids, "item_ids": item_ids}
+    full: dict[str, Any] = {"user_ids": user_ids, "item_ids": item_ids}
     texts = {name: cells.given_ids(name, ids) for name, ids in full.items()}
     reading = {"encoding": encoding, "quotes": quotes}
     table = _read_lines(path, columns, sep=sep, names=names, member=member, **reading)
@@ -171,7 +173,13 @@ def load_ratings_csv(
     return Dataset(interactions, described, users)
 
 
-def _read_lines(path, columns, *, names, **options) -> TextTable:
+def _read_lines(
+    path: str | os.PathLike,
+    columns: dict[str, str | None],
+    *,
+    names: Sequence[str] | None,
+    **options: Any,
+) -> TextTable:
     """The cells of the file; ``columns`` without a time where the file has none."""
     given = [columns[name] for name in ("user", "item", "value")]
     wanted = [name for name in given if name is not None]
@@ -184,7 +192,12 @@ def _read_lines(path, columns, *, names, **options) -> TextTable:
 
 
 def _read_columns(
-    table, columns, catalogues, missing_ids, decimal, unit
+    table: TextTable,
+    columns: dict[str, str | None],
+    catalogues: dict[str, np.ndarray | None],
+    missing_ids: Sequence[str],
+    decimal: str | None,
+    unit: str | None,
 ) -> pd.DataFrame:
     """What the cells mean: user, item, value and, if any, time."""
     ratings = pd.DataFrame(index=table.frame.index)
@@ -201,7 +214,9 @@ def _read_columns(
     return ratings
 
 
-def _check_options(duplicates, decimal, time_unit, names, missing_ids) -> None:
+def _check_options(
+    duplicates: Any, decimal: Any, time_unit: Any, names: Any, missing_ids: Any
+) -> None:
     check_duplicates(duplicates)
     if decimal not in (None, ".", ","):
         raise ValueError(f"decimal must be '.' or ',', got {decimal!r}")
@@ -216,7 +231,7 @@ def _check_options(duplicates, decimal, time_unit, names, missing_ids) -> None:
             raise ValueError(f"{name} must be a sequence of texts, got {texts!r}")
 
 
-def _missing_values(missing, value) -> list[float | str]:
+def _missing_values(missing: Any, value: str | None) -> list[float | str]:
     one = isinstance(missing, (str, numbers.Real))
     missing = [missing] if one else list(missing)
     if missing and value is None:
@@ -230,7 +245,9 @@ def _missing_values(missing, value) -> list[float | str]:
     return missing
 
 
-def _check_columns(table: TextTable, wanted, names) -> None:
+def _check_columns(
+    table: TextTable, wanted: list[str], names: Sequence[str] | None
+) -> None:
     found = list(table.frame.columns)
     absent = [name for name in wanted if name not in found]
     if absent:
@@ -248,7 +265,9 @@ def _check_columns(table: TextTable, wanted, names) -> None:
         raise ValueError(f"{table.path}: the file holds no ratings, only a header")
 
 
-def _drop_missing(table: TextTable, value, missing, decimal) -> str:
+def _drop_missing(
+    table: TextTable, value: str | None, missing: list[float | str], decimal: str | None
+) -> str:
     """Drop the lines whose value means "no rating"; what was done, in words."""
     if not missing:
         return ""
@@ -292,18 +311,25 @@ def _refuse_duplicates(ratings: pd.DataFrame, table: TextTable) -> None:
 # -- what is known about items --------------------------------------------------------
 
 
-def _describe(known, items, item, missing_ids, reading) -> tuple:
+def _describe(
+    known: pd.DataFrame,
+    items: pd.DataFrame | str | Path | None,
+    item: str,
+    missing_ids: Sequence[str],
+    reading: dict[str, Any],
+) -> tuple:
     """The ids in index order beside their rows of ``items``, and notes in words."""
     note = ""
     if items is None:
         return known, note
     if isinstance(items, pd.DataFrame):
-        source, frame = "items", items
+        source: str | Path = "items"
+        frame = items
         key = _item_column(source, list(frame.columns), item)
         texts = _frame_texts(key, frame[key])
     else:
-        source = check_path(items, "items")
-        table = read_table(source, wanted=[], **reading)
+        source = path = check_path(items, "items")
+        table = read_table(path, wanted=[], **reading)
         note, frame = table.note, table.frame
         key = _item_column(source, list(frame.columns), item)
         column = frame[key]
@@ -321,11 +347,11 @@ def _describe(known, items, item, missing_ids, reading) -> tuple:
     rest = frame.drop(columns=key).reset_index(drop=True)
     rest = rest.reindex(np.where(place < 0, len(rest), place)).reset_index(drop=True)
     lost = int((place < 0).sum())
-    lost = lost and f"{source}: {lost} of {len(place)} items have no line here (NaN)"
-    return pd.concat([known, rest], axis=1), note, lost
+    missed = f"{source}: {lost} of {len(place)} items have no line here (NaN)"
+    return pd.concat([known, rest], axis=1), note, missed if lost else ""
 
 
-def _item_column(source, columns, item) -> str:
+def _item_column(source: str | Path, columns: list, item: str) -> str:
     key = item if item in columns else "item"
     if key not in columns:
         raise ValueError(
@@ -342,7 +368,7 @@ def _item_column(source, columns, item) -> str:
     return key
 
 
-def _frame_texts(key, column) -> list[str]:
+def _frame_texts(key: str, column: pd.Series) -> list[str]:
     array, bad = canonical_ids(column)
     check_rows(key, array, bad, "of items must hold whole numbers or text")
     again = pd.Series(array, dtype=object).duplicated().to_numpy()

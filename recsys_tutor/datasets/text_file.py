@@ -52,7 +52,9 @@ _MARKS = (  # byte order marks; UTF-32's begins like UTF-16's
 )
 
 
-def read_text(path: Path, encoding=None, member=None) -> tuple[str, str]:
+def read_text(
+    path: Path, encoding: str | None = None, member: str | None = None
+) -> tuple[str, str]:
     """The file's text with line ends as LF, and a note when its encoding is a guess.
 
     gzip, bzip2, xz and zip are unpacked. Without ``encoding``: UTF-8, UTF-16 or UTF-32
@@ -76,7 +78,7 @@ def read_text(path: Path, encoding=None, member=None) -> tuple[str, str]:
     return text, note
 
 
-def _unpack(path, data, member) -> bytes:
+def _unpack(path: Path, data: bytes, member: str | None) -> bytes:
     taken = None
     for _ in range(3):  # a zip may hold a gz
         for magic, name, function in _PACKED:
@@ -95,7 +97,7 @@ def _unpack(path, data, member) -> bytes:
     return data
 
 
-def _unzip(path, data, member) -> tuple[str, bytes]:
+def _unzip(path: Path, data: bytes, member: str | None) -> tuple[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = [one.filename for one in archive.infolist() if not one.is_dir()]
@@ -111,14 +113,14 @@ def _unzip(path, data, member) -> tuple[str, bytes]:
         ) from error
 
 
-def _refuse_office(path, names) -> None:
+def _refuse_office(path: Path, names: list[str]) -> None:
     kind = "an Excel workbook" if "xl/workbook.xml" in names else None
     kind = "an OpenDocument file" if "content.xml" in names else kind
     if kind:
         raise ValueError(f"{path}: {_no_text(path, kind)}")
 
 
-def _choose(path, names, member) -> str:
+def _choose(path: Path, names: list[str], member: str | None) -> str:
     """The member asked for, or the only one (macOS adds hidden ones that do not count).
 
     Member names are compared whole or by their last part.
@@ -140,7 +142,7 @@ def _choose(path, names, member) -> str:
     )
 
 
-def _no_text(path, kind) -> str:
+def _no_text(path: Path, kind: str) -> str:
     advice = "save it as CSV first"
     if kind in _READ:
         advice = (
@@ -152,13 +154,13 @@ def _no_text(path, kind) -> str:
     return f"this is {kind}, not delimited text; {advice}"
 
 
-def _refuse_binary(path, data) -> None:
+def _refuse_binary(path: Path, data: bytes) -> None:
     for magic, kind in _BINARY:
         if re.match(magic, data):
             raise ValueError(f"{path}: {_no_text(path, kind)}")
 
 
-def _decode(path, data, encoding) -> tuple[str, str]:
+def _decode(path: Path, data: bytes, encoding: str | None) -> tuple[str, str]:
     if encoding is not None:
         try:
             return data.decode(encoding), ""
@@ -185,7 +187,9 @@ def _decode(path, data, encoding) -> tuple[str, str]:
         return data.decode("latin-1"), note
 
 
-def _undecodable(data, error, advice="pass the right encoding=") -> str:
+def _undecodable(
+    data: bytes, error: UnicodeError, advice: str = "pass the right encoding="
+) -> str:
     if not isinstance(error, UnicodeDecodeError):
         return f"not in the encoding ({error}); {advice}"
     line = data.count(b"\n", 0, error.start) + 1

@@ -12,10 +12,13 @@ import csv
 import io
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from recsys_tutor.datasets.text_file import read_text
 
@@ -41,7 +44,14 @@ class TextTable:
     counts lines, blank ones too. Cells are stripped of blanks and tabs unless quoted.
     """
 
-    def __init__(self, path, frame, first_line, sep, note=""):
+    def __init__(
+        self,
+        path: Path,
+        frame: pd.DataFrame,
+        first_line: int,
+        sep: str | None,
+        note: str = "",
+    ) -> None:
         self.path, self.first_line, self.sep, self.note = path, first_line, sep, note
         self.all_rows = frame
         self.frame = frame[~(frame == "").all(axis=1)]
@@ -53,7 +63,7 @@ class TextTable:
         inside = sum(int(column.str.count("\n").sum()) for column in columns)
         return self.first_line + row + inside
 
-    def refuse(self, column: pd.Series, bad, rule: str) -> None:
+    def refuse(self, column: pd.Series, bad: ArrayLike, rule: str) -> None:
         """Raise for the first row where ``bad`` is True."""
         bad = np.asarray(bad, dtype=bool)
         if bad.any():
@@ -71,7 +81,7 @@ def read_table(
     *,
     sep: str | None = None,
     encoding: str | None = None,
-    names: list[str] | None = None,
+    names: Sequence[str] | None = None,
     quotes: str | None = None,
     member: str | None = None,
     wanted: list[str],
@@ -109,7 +119,7 @@ def read_table(
     return TextTable(path, frame, line, sep, note)
 
 
-def _check_options(sep, quotes) -> None:
+def _check_options(sep: Any, quotes: Any) -> None:
     if quotes is not None and quotes not in QUOTES:
         raise ValueError(f"quotes must be one of {QUOTES} or None, got {quotes!r}")
     wrong = not isinstance(sep, str) or not sep or any(c in sep for c in '\n\r"')
@@ -120,7 +130,7 @@ def _check_options(sep, quotes) -> None:
         )
 
 
-def _refuse_marks(path, body, sep) -> None:
+def _refuse_marks(path: Path, body: str, sep: str | None) -> None:
     for mark in (_CELL, _LINE, _QUOTED):
         if mark in body and (mark != sep or '"' in body):
             raise ValueError(
@@ -129,7 +139,13 @@ def _refuse_marks(path, body, sep) -> None:
             )
 
 
-def _check_head(path, columns, names, sep, line) -> None:
+def _check_head(
+    path: Path,
+    columns: list[str],
+    names: Sequence[str] | None,
+    sep: str | None,
+    line: int,
+) -> None:
     """One column is no table; ``names`` must fit the first line and not repeat it."""
     if len(columns) == 1:
         other = "pass sep=" if sep is None else f"it is not {sep!r}"
@@ -186,7 +202,7 @@ _LAYOUTS = (
 )
 
 
-def _refuse_other_layouts(path, body, line) -> None:
+def _refuse_other_layouts(path: Path, body: str, line: int) -> None:
     for start, what in _LAYOUTS:
         if re.match(start, body):
             raise ValueError(f"{path}: this is {what}")
@@ -206,7 +222,7 @@ def _refuse_other_layouts(path, body, line) -> None:
 class _BadQuote(Exception):
     """A field begins with a quote and does not end with one; where in the text."""
 
-    def __init__(self, text, place):
+    def __init__(self, text: str, place: int) -> None:
         self.lines = text.count("\n", 0, place)
         rest = text[place:]
         if '\\"' in rest.partition("\n")[0]:
@@ -217,13 +233,18 @@ class _BadQuote(Exception):
             self.reason = "text between a closing quote and the end of its field"
 
 
-def _first_lines(text) -> str:
+def _first_lines(text: str) -> str:
     """Fifty lines, none of them cut off, or the first one."""
     end = text.rfind("\n", 0, 100_000) if len(text) > 100_000 else len(text)
     return "\n".join(text[: end if end > 0 else None].split("\n")[:50])
 
 
-def find_separator(text, names, wanted, quotes=None) -> str | None:
+def find_separator(
+    text: str,
+    names: Sequence[str] | None,
+    wanted: Sequence[str],
+    quotes: str | None = None,
+) -> str | None:
     """The delimiter under which the first lines look most like a table."""
     lines = [line for line in _first_lines(text).split("\n") if line.strip()]
     best, best_score = None, (False, False, 1)
@@ -275,7 +296,7 @@ def mark(text: str, sep: str, quotes: str) -> str:
     return "".join(parts)
 
 
-def _unquoted(text, sep) -> str:
+def _unquoted(text: str, sep: str) -> str:
     if sep == " ":  # several count as one, and none at the ends of a line
         text = re.sub(" *\n *", "\n", text)
         return re.sub(" +", _CELL, text)
@@ -288,7 +309,14 @@ def _clean(cell: str) -> str:
     return cell[1:-1].replace(_LINE, "\n") if cell[:1] == _QUOTED else cell
 
 
-def _split(path, body, sep, quotes, line, names) -> str:
+def _split(
+    path: Path,
+    body: str,
+    sep: str,
+    quotes: str | None,
+    line: int,
+    names: Sequence[str] | None,
+) -> str:
     """The marked text under the way of quoting that was given or is certain."""
     opening = rf'(?:\A|\n|{re.escape(sep)})[ \t]*"'
     try:
@@ -301,7 +329,9 @@ def _split(path, body, sep, quotes, line, names) -> str:
         ) from None
 
 
-def _certain(path, body, sep, line, names) -> str:
+def _certain(
+    path: Path, body: str, sep: str, line: int, names: Sequence[str] | None
+) -> str:
     """Quotes as field quotes or as characters, whichever the file leaves no doubt of.
 
     Fields that break the rules of CSV are characters after a tab or several characters
@@ -335,13 +365,13 @@ def _certain(path, body, sep, line, names) -> str:
     return quoted
 
 
-def _is_even(table, names) -> bool:
+def _is_even(table: str, names: Sequence[str] | None) -> bool:
     """Have all lines the same number of cells, and as many as there are names?"""
     widths = {row.count(_CELL) + 1 for row in table.split("\n") if row.strip()}
     return len(widths) == 1 and (names is None or widths == {len(names)})
 
 
-def _needless_quotes(table, sep, header) -> re.Match | None:
+def _needless_quotes(table: str, sep: str, header: bool) -> re.Match | None:
     """The first quoted cell that did without, in a column that is not quoted whole.
 
     Those of a header do not count: a column's name has no quotes of its own.
@@ -367,7 +397,7 @@ def _needless_quotes(table, sep, header) -> re.Match | None:
 # -- cells ----------------------------------------------------------------------------
 
 
-def _parse(path, table, width, line) -> pd.DataFrame:
+def _parse(path: Path, table: str, width: int, line: int) -> pd.DataFrame:
     """All cells as text. Blank lines stay, as rows of empty cells, to be counted."""
     try:
         with warnings.catch_warnings():
@@ -394,7 +424,7 @@ def _parse(path, table, width, line) -> pd.DataFrame:
     return frame
 
 
-def _long_line(table, width, line, error) -> str:
+def _long_line(table: str, width: int, line: int, error: Exception) -> str:
     for row in table.split("\n"):
         fields = row.count(_CELL) + 1
         if fields > width:

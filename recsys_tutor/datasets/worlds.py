@@ -11,6 +11,7 @@ Chapters: 01 The recommendation problem (the toy), 07 Matrix factorization (the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,7 +146,7 @@ def make_world(
     noise: float = 0.5,
     content: float = 0.5,
     stars: bool = False,
-    random_state=0,
+    random_state: int | np.random.Generator | None = 0,
 ) -> World:
     """Draw users, items and ratings from a known model.
 
@@ -175,8 +176,8 @@ def make_world(
     -------
     World
     """
-    for name, value in {"n_users": n_users, "n_items": n_items}.items():
-        check_number(name, value, low=1, whole=True)
+    for name, size in {"n_users": n_users, "n_items": n_items}.items():
+        check_number(name, size, low=1, whole=True)
     check_number("n_ratings", n_ratings, low=1, high=n_users * n_items, whole=True)
     check_number("n_factors", n_factors, low=1, whole=True)
     check_number("n_topics", n_topics, low=1, high=n_items, whole=True)
@@ -186,12 +187,18 @@ def make_world(
     rng = np.random.default_rng(random_state)
     topics = _draw_topics(rng, n_users, n_items, n_topics, skew)
     factors = _draw_factors(rng, topics, n_factors, content)
-    truth = {**topics, **factors, "drift": drift * rng.normal(size=n_items)}
+    truth: dict[str, Any] = {
+        **topics,
+        **factors,
+        "drift": drift * rng.normal(size=n_items),
+    }
     interactions = _draw_ratings(rng, truth, n_ratings, noise, stars)
     return World(interactions=interactions, noise=noise, **truth)
 
 
-def _draw_topics(rng, n_users, n_items, n_topics, skew) -> dict[str, np.ndarray]:
+def _draw_topics(
+    rng: np.random.Generator, n_users: int, n_items: int, n_topics: int, skew: float
+) -> dict[str, np.ndarray]:
     """Which item has which topic, who picks what, and the content one can see."""
     topic_of_item = rng.permutation(np.arange(n_items) % n_topics)
     popularity = rng.permutation(np.arange(1, n_items + 1) ** -float(skew))
@@ -208,7 +215,12 @@ def _draw_topics(rng, n_users, n_items, n_topics, skew) -> dict[str, np.ndarray]
     }
 
 
-def _draw_factors(rng, topics, n_factors, content) -> dict[str, float | np.ndarray]:
+def _draw_factors(
+    rng: np.random.Generator,
+    topics: dict[str, np.ndarray],
+    n_factors: int,
+    content: float,
+) -> dict[str, float | np.ndarray]:
     """The global mean, the biases and the factors; items share those of their topic."""
     topic_of_item = topics["topic_of_item"]
     n_users, n_topics = topics["theta"].shape
@@ -222,7 +234,13 @@ def _draw_factors(rng, topics, n_factors, content) -> dict[str, float | np.ndarr
     return {"mu": 3.5, "b_u": b_u, "b_i": b_i, "P": P, "Q": Q}
 
 
-def _draw_ratings(rng, truth, n_ratings, noise, stars) -> Interactions:
+def _draw_ratings(
+    rng: np.random.Generator,
+    truth: dict[str, Any],
+    n_ratings: int,
+    noise: float,
+    stars: bool,
+) -> Interactions:
     """Who rates what, when and how much, given the truth."""
     P, Q = truth["P"], truth["Q"]
     user, item = _draw_pairs(rng, truth["theta"] @ truth["phi"], n_ratings)
@@ -242,7 +260,9 @@ def _draw_ratings(rng, truth, n_ratings, noise, stars) -> Interactions:
     )
 
 
-def _draw_pairs(rng, choice, n_ratings):
+def _draw_pairs(
+    rng: np.random.Generator, choice: np.ndarray, n_ratings: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Distinct items per user (Gumbel keys: no replacement), counts nearly equal."""
     n_users, n_items = choice.shape
     counts = np.full(n_users, n_ratings // n_users)

@@ -26,11 +26,12 @@ import ast
 import hashlib
 import inspect
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ PACKAGE = __name__.partition(".")[0]
 SCORING = (f"{PACKAGE}.protocol",)
 
 
-def digest(value) -> str:
+def digest(value: Any) -> str:
     """Sixteen hexadecimal digits of a value's content.
 
     Equal content gives equal digits in every process: numbers, text, containers, numpy
@@ -59,7 +60,7 @@ def digest(value) -> str:
     return total.hexdigest()[:16]
 
 
-def _pieces(value) -> Iterator[bytes]:
+def _pieces(value: Any) -> Iterator[bytes]:
     """The content of a value as bytes, each kind with its own name in front."""
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         yield f"array {value.dtype.str} {value.shape}".encode()
@@ -99,7 +100,7 @@ def _pieces(value) -> Iterator[bytes]:
         yield from _plain(value)
 
 
-def _plain(value) -> Iterator[bytes]:
+def _plain(value: Any) -> Iterator[bytes]:
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         yield f"{_name(type(value))} {value!r}".encode()
         return
@@ -113,11 +114,11 @@ def _plain(value) -> Iterator[bytes]:
         ) from error
 
 
-def _name(thing) -> str:
+def _name(thing: Any) -> str:
     return f"{thing.__module__}.{thing.__qualname__}"
 
 
-def code_digest(*things) -> str:
+def code_digest(*things: Any) -> str:
     """Digest of the code behind a measurement of these models.
 
     What counts, for each model or class given and for every model among its parameters:
@@ -141,7 +142,7 @@ def code_digest(*things) -> str:
     return digest([trees, own])
 
 
-def _models(value) -> Iterator[type]:
+def _models(value: Any) -> Iterator[type]:
     """The classes of all models in a value."""
     if isinstance(value, type):
         yield value
@@ -159,7 +160,7 @@ def _of_package(module: str) -> bool:
     return module.partition(".")[0] == PACKAGE
 
 
-def _reached(modules) -> set[str]:
+def _reached(modules: Iterable[str]) -> set[str]:
     """The given modules and those of the package that they import, transitively."""
     found, waiting = set(), list(modules)
     while waiting:
@@ -177,13 +178,16 @@ def _folders(module: str) -> list[str]:
 
 
 def _source(module: str) -> str:
-    return Path(find_spec(module).origin).read_text(encoding="utf-8")
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"the source of {module} is not to be found")
+    return Path(spec.origin).read_text(encoding="utf-8")
 
 
 @cache
 def _imports(module: str, source: str) -> tuple[str, ...]:
     """Modules of the package that a module imports, at its top or in its functions."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
@@ -191,7 +195,7 @@ def _imports(module: str, source: str) -> tuple[str, ...]:
             start = node.module or ""
             if node.level:  # relative
                 spec = find_spec(module)
-                parts = (spec.parent or "").split(".")
+                parts = (spec.parent if spec and spec.parent else "").split(".")
                 parts = parts[: len(parts) - node.level + 1]
                 start = ".".join([*parts, *filter(None, [start])])
             names.add(start)
@@ -213,7 +217,7 @@ def _tree(source: str) -> str:
     return repr(_shape(ast.parse(source)))
 
 
-def _shape(node):
+def _shape(node: Any) -> Any:
     """A syntax tree as nested tuples, without docstrings and empty fields."""
     if isinstance(node, list):
         return tuple(_shape(part) for part in node)
@@ -222,8 +226,8 @@ def _shape(node):
     fields = dict(ast.iter_fields(node))
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
         first = node.body[0] if node.body else None
-        doc = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-        if doc and isinstance(first.value.value, str):
+        text = first.value if isinstance(first, ast.Expr) else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
             fields["body"] = node.body[1:]
     parts = [(k, _shape(v)) for k, v in fields.items() if v is not None and v != []]
     return (type(node).__name__, *parts)
@@ -236,7 +240,7 @@ _LABELS = {
 }
 
 
-def _compiled(thing, home: str, seen: set) -> Iterator:
+def _compiled(thing: Any, home: str, seen: set) -> Iterator:
     """What a class or function does, from its compiled code, in hashable parts."""
     for wrapper in ("py_func", "__func__", "func"):  # numba, classmethod, cached
         thing = getattr(thing, wrapper, thing)
@@ -252,7 +256,7 @@ def _compiled(thing, home: str, seen: set) -> Iterator:
             for name in sorted(set(vars(thing)) - _LABELS):
                 yield name
                 yield from _compiled(vars(thing)[name], home, seen)
-        elif own:
+        elif own and isinstance(thing, FunctionType):
             yield _bytecode(thing.__code__, thing.__doc__)
             cells = [cell.cell_contents for cell in thing.__closure__ or ()]
             known = thing.__globals__

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.stats import loguniform, uniform
 
@@ -18,6 +18,7 @@ from recsys_tutor.base import Recommender
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.data import Dataset
 from recsys_tutor.features import RICH_FIELDS, item_terms, side_features, tfidf
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
@@ -48,11 +49,11 @@ class Made:
         self,
         kind: type[Recommender] | str,
         features: Callable | None = None,
-        **parameters,
-    ):
+        **parameters: Any,
+    ) -> None:
         self.kind, self.features, self.parameters = kind, features, parameters
 
-    def __call__(self, dataset) -> Recommender:
+    def __call__(self, dataset: Dataset) -> Recommender:
         given = {} if self.features is None else self.features(dataset)
         return _class(self.kind)(**self.parameters, **given)
 
@@ -82,7 +83,7 @@ class Space(NamedTuple):
     model: type[Recommender] | str
     ranges: Mapping
 
-    def make(self, **parameters) -> Recommender:
+    def make(self, **parameters: Any) -> Recommender:
         """The model with these parameters; its module is imported only now."""
         return self.kind()(**parameters)
 
@@ -98,7 +99,7 @@ def _class(kind: type[Recommender] | str) -> type[Recommender]:
     return getattr(import_module(f"recsys_tutor.{module}"), name)
 
 
-def film_terms(dataset) -> dict:
+def film_terms(dataset: Dataset) -> dict:
     """TF-IDF of what the films say about themselves (chapter 5)."""
     return {"features": tfidf(item_terms(dataset.items, RICH_FIELDS)[0])}
 
@@ -106,12 +107,12 @@ def film_terms(dataset) -> dict:
 EASE_CONTENT = Made(FeatureAugmented, film_terms)
 
 
-def _ease_plus_content(dataset) -> Weighted:
+def _ease_plus_content(dataset: Dataset) -> Weighted:
     parts = EASE(), Made(ContentBased, film_terms)(dataset)
     return Weighted(models=parts, weights=(1.0, 0.2))
 
 
-def _ensemble(dataset) -> Weighted:
+def _ensemble(dataset: Dataset) -> Weighted:
     parts = EASE_CONTENT(dataset), ImplicitALS(), PLSA()
     return Weighted(models=parts, weights=(1.0, 0.75, 0.25))
 
@@ -120,7 +121,9 @@ ALL = tuple(TASKS)
 LISTS = ("ranking", "sequence")
 
 
-def _entry(name, model, tasks, **ranges) -> Entry:
+def _entry(
+    name: str, model: Recommender | Callable, tasks: Sequence[str], **ranges: Any
+) -> Entry:
     return Entry(name, model, tasks, ranges or None)
 
 
@@ -320,8 +323,9 @@ def _spaces() -> dict[str, Space]:
     for task in TASKS:
         for entry in ENTRIES:
             if entry.ranges is not None and entry.tasks[0] == task:
-                made = isinstance(entry.model, Made)
-                kind = entry.model.kind if made else type(entry.model)
+                model = entry.model
+                assert isinstance(model, Made | Recommender), "a function has no class"
+                kind = model.kind if isinstance(model, Made) else type(model)
                 found[entry.name] = Space(task, kind, entry.ranges)
     return found
 

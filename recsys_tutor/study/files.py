@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def read_json(path: str | Path, what: str, command: str, fields: set[str]) -> di
     raise ValueError(f"{path} is no {what} ({reason}); `{command}` makes one")
 
 
-def check_same_data(path: Path, rows, ours: str, given: bool) -> None:
+def check_same_data(path: Path, rows: Iterable[dict], ours: str, given: bool) -> None:
     """Refuse a file that holds a row of other data.
 
     A row without a digest may be the book's own of an earlier version; beside data
@@ -107,7 +108,7 @@ def check_same_data(path: Path, rows, ours: str, given: bool) -> None:
             )
 
 
-def interactions_of(data) -> Interactions:
+def interactions_of(data: Any) -> Interactions:
     """The interactions of a Dataset, or those given."""
     found = getattr(data, "interactions", data)
     if not isinstance(found, Interactions):

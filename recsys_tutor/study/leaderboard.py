@@ -20,11 +20,12 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -59,7 +60,7 @@ def measure(
     split: Split,
     *,
     lists: bool = False,
-    **options,
+    **options: Any,
 ) -> dict:
     """Fit a clone of ``model``, score it, and report metrics, seconds and memory.
 
@@ -85,7 +86,8 @@ def measure(
     fitted = time.process_time()
     task.serve(model, split.test)
     scored = time.process_time()
-    peak = None if before is None else round(peak_mb() - before, 1)
+    after = peak_mb()
+    peak = None if before is None or after is None else round(after - before, 1)
     scores = task.judge(model, split.test, **options)
     row = {
         "metrics": {name: round(float(v), 6) for name, v in scores.means.items()},
@@ -121,7 +123,7 @@ def count_parameters(model: Recommender) -> int:
     return sum(map(_count, model._kept()))
 
 
-def _count(part) -> int:
+def _count(part: Any) -> int:
     if isinstance(part, list | tuple):
         return sum(map(_count, part))
     if isinstance(part, Recommender):
@@ -197,10 +199,10 @@ def run(
     return Results.load(path)
 
 
-def _dataset(data) -> Dataset:
+def _dataset(data: Dataset | Interactions) -> Dataset:
     """Interactions as a Dataset that knows nothing else."""
     interactions = interactions_of(data)
-    return Dataset(data, None, None) if interactions is data else data
+    return data if isinstance(data, Dataset) else Dataset(interactions, None, None)
 
 
 def _made(entry: Entry, dataset: Dataset) -> Recommender:
@@ -228,7 +230,7 @@ def _made(entry: Entry, dataset: Dataset) -> Recommender:
     return model
 
 
-def _plan(entries, dataset: Dataset) -> list[dict]:
+def _plan(entries: Sequence[Entry], dataset: Dataset) -> list[dict]:
     """What each row will say about itself before it is measured, and its model."""
     made = {entry.name: _made(entry, dataset) for entry in entries}
     codes = {name: code_digest(model) for name, model in made.items()}
@@ -251,7 +253,7 @@ def _plan(entries, dataset: Dataset) -> list[dict]:
     return rows
 
 
-def _key(row) -> tuple:
+def _key(row: dict) -> tuple:
     return row["task"], row["model"], row["split"]
 
 
@@ -272,7 +274,14 @@ def _merged(old: list[dict], wanted: list[dict]) -> dict[tuple, dict]:
     return {key: known.get(key, {}) for key in order}
 
 
-def _measure_all(path, rows, wanted, data, again, isolate) -> None:
+def _measure_all(
+    path: Path,
+    rows: dict[tuple, dict],
+    wanted: list[dict],
+    data: Interactions,
+    again: bool,
+    isolate: bool,
+) -> None:
     """Measure what is missing or stale; the file is written after every run."""
     from tqdm import tqdm
 
@@ -318,7 +327,9 @@ def _seeded(model: Recommender, split: str) -> Recommender:
     return model
 
 
-def _measure_named(model, task, split, data) -> dict:
+def _measure_named(
+    model: Recommender, task: str, split: str, data: Interactions
+) -> dict:
     chosen = TASKS[task].split(data, split)
     small = np.arange(len(data)) < 2000
     model.clone().fit(data.subset(small)).score([0])  # compile first
@@ -326,7 +337,7 @@ def _measure_named(model, task, split, data) -> dict:
     return measure(model, task, chosen, lists=lists) | {"versions": _versions()}
 
 
-def _apart(*job) -> dict | None:
+def _apart(*job: Any) -> dict | None:
     """:func:`_measure_named` in a process of its own; None if that cannot have it."""
     what = f"measured {job[0]!r} on {job[1]}, {job[2]}"
     return apart("recsys_tutor.study.leaderboard._measure_named", job, what)
@@ -340,7 +351,7 @@ def _versions() -> dict:
     return own | {name: version(name) for name in packages}
 
 
-def _write(path: Path, rows) -> None:
+def _write(path: Path, rows: Iterable[dict]) -> None:
     finished = [row for row in rows if "metrics" in row]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in finished)
     write_whole(path, f'{{"rows": [\n{lines}\n]}}\n')

@@ -52,7 +52,8 @@ def apart(function: str, job: tuple, what: str) -> Any:
         asked, answered = Path(folder) / "job", Path(folder) / "answer"
         asked.write_bytes(packed)
         where = json.dumps([str(place) for place in sys.path])
-        command = [sys.executable, "-c", _PROGRAM, where, function, asked, answered]
+        command = [sys.executable, "-c", _PROGRAM, where, function]
+        command += [str(asked), str(answered)]
         code = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
         if not answered.exists():
             raise RuntimeError(
@@ -83,20 +84,22 @@ def _answer(function: str, asked: str, answered: str) -> None:
     try:
         packed = pickle.dumps((answer, error))
         pickle.loads(packed)
-    except Exception:  # an error of a class that cannot travel
-        packed = pickle.dumps((None, RuntimeError("\n".join(error.__notes__))))
+    except Exception as unfit:  # an answer, or an error of a class, that cannot travel
+        told = getattr(error, "__notes__", [f"its answer cannot be pickled: {unfit}"])
+        packed = pickle.dumps((None, RuntimeError("\n".join(told))))
     Path(answered).write_bytes(packed)
 
 
 def peak_mb(*, reset: bool = False) -> float | None:
     """High-water mark of this process's memory; ``reset`` lowers it to the present.
 
-    None where the system is not Linux.
+    None where the system does not say: it is not Linux, or a sandbox.
     """
     try:
         if reset:
             Path("/proc/self/clear_refs").write_text("5")
         status = Path("/proc/self/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**10
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return None if found is None else int(found[1]) / 2**10
     except OSError:  # no Linux
         return None

@@ -9,13 +9,15 @@ Chapters: 02 Evaluation (first rows) and every later one; 18 Leaderboard.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_tutor.compare import Interval, bootstrap
+from recsys_tutor.data import Interactions
 from recsys_tutor.study.files import read_json, to_users
 
 __all__ = ["Results", "thirds"]
@@ -51,7 +53,7 @@ class Results:
     with official ones.
     """
 
-    def __init__(self, frame: pd.DataFrame):
+    def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
 
     @classmethod
@@ -188,7 +190,7 @@ class Results:
         *,
         task: str = "ranking",
         splits: str | None = None,
-        **options,
+        **options: Any,
     ) -> Interval:
         """How much better ``model`` is than ``other``, with its paired 95 % interval.
 
@@ -215,7 +217,12 @@ class Results:
         return bootstrap(_mean(each), **options)
 
     def by_activity(
-        self, task: str, models: Sequence[str], train, *, split: str | None = None
+        self,
+        task: str,
+        models: Sequence[str],
+        train: Interactions,
+        *,
+        split: str | None = None,
     ) -> pd.DataFrame:
         """Mean NDCG@10 of users with few, some and many ratings.
 
@@ -241,7 +248,9 @@ class Results:
             rows[model] = values.groupby(third, observed=False).mean()
         return pd.DataFrame(rows).T.set_axis(THIRDS, axis=1)
 
-    def _part(self, task, splits=None, models=None) -> pd.DataFrame:
+    def _part(
+        self, task: str, splits: str | None = None, models: Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """The rows of a task, of some splits and models; never none."""
         models = None if models is None else list(models)
         unknown = [name for name in models or () if name not in self.models]
@@ -259,7 +268,7 @@ class Results:
             )
         return part
 
-    def _users(self, task, model, splits) -> dict[str, pd.Series]:
+    def _users(self, task: str, model: str, splits: str | None) -> dict[str, pd.Series]:
         """For each split the NDCG@10 of its users, indexed by user."""
         part = self._part(task, splits, [model])
         if "users" not in part or part.users.isna().any():
@@ -274,7 +283,7 @@ class Results:
         }
 
 
-def thirds(train, users: Sequence[int] | None = None) -> pd.Categorical:
+def thirds(train: Interactions, users: Sequence[int] | None = None) -> pd.Categorical:
     """Few, middle or many ratings: each user's third, by the rows in ``train``.
 
     The thirds are those of the ``users`` (indices; default: all), as equal in size as
@@ -296,11 +305,11 @@ def _family(split: str) -> str:
     return re.sub(r"\s*\d+$", "", split)
 
 
-def _present(names, known) -> list[str]:
+def _present(names: Iterable[str], known: Container[str]) -> list[str]:
     return [name for name in names if name in known]
 
 
-def _check_users(path, row, users) -> None:
+def _check_users(path: str | Path, row: dict, users: Sequence[int]) -> None:
     found = len(row.get("ndcg_per_user", ()))
     if found != len(users):
         raise ValueError(

@@ -95,10 +95,13 @@ def tune_all(
     return load_tuning(path)
 
 
-def _search(space, rows, n_trials, data, known) -> Iterator[bool]:
+def _search(
+    space: Space, rows: list[dict], n_trials: int, data: Interactions, known: str
+) -> Iterator[bool]:
     """Complete a space's rows in place; for each trial whether it was run."""
     task = get_task(space.task)
     inner, outer = task.parts(data)
+    assert inner.valid is not None  # it was cut out just now
     score = task.scorer(inner.train, inner.valid)
     test = task.scorer(outer.train, outer.test)
     rng = np.random.default_rng(0)
@@ -144,7 +147,7 @@ def _read(path: Path) -> dict[str, list]:
     return read_json(path, "file of trials", COMMAND, {"params", "score", "test"})
 
 
-def _finite(row) -> dict:
+def _finite(row: Mapping) -> dict:
     """Scores and seconds of a trial for JSON, which has no infinity."""
     return {
         name: round(float(row[name]), 5) if np.isfinite(row[name]) else None
@@ -152,7 +155,7 @@ def _finite(row) -> dict:
     }
 
 
-def _write(path: Path, done) -> None:
+def _write(path: Path, done: dict[str, list]) -> None:
     models = (
         json.dumps(name, ensure_ascii=False)
         + ": [\n"

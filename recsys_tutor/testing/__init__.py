@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.testing import answers, fitting, lists
@@ -37,7 +38,7 @@ CHECKS: dict[str, Callable[[ModelCase], None]] = {
 }
 
 
-def check_model(model: Recommender, **facts) -> None:
+def check_model(model: Recommender, **facts: Any) -> None:
     """Run all checks on a model, in order; the first that fails is reported.
 
     Parameters

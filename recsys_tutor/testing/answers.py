@@ -8,6 +8,8 @@ Chapter: 03 Baselines (the contract).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array, csc_array, csr_array
@@ -112,7 +114,7 @@ def bad_indices_are_refused(case: ModelCase) -> None:
     data = small()
     model = case.fit(data)
     n_users, n_items = data.shape
-    asks = [
+    asks: list[tuple[str, int, Callable]] = [
         ("users", n_users, model.score),
         ("users", n_users, model.recommend),
         ("users", n_users, lambda u: model.predict(u, [0])),
@@ -168,11 +170,12 @@ def checkerboard_diagonal_is_first(case: ModelCase) -> None:
 def time_matters_only_to_sequential_models(case: ModelCase) -> None:
     """The times change the scores only if ``sequential`` says so."""
     data = small()
+    time = np.asarray(data.time)
     swapped = Interactions(
         user=data.user,
         item=data.item,
         value=data.value,
-        time=data.time.max() - data.time,
+        time=time.max() - time,
         user_ids=data.user_ids,
         item_ids=data.item_ids,
     )

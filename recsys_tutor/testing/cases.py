@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from recsys_tutor.base import Recommender
 from recsys_tutor.data import Interactions
@@ -81,13 +83,13 @@ class ModelCase:
     exempt: dict = field(default_factory=dict)
     rtol: float = 1e-9
 
-    def new(self, data: Interactions | None = None, **changes) -> Recommender:
+    def new(self, data: Interactions | None = None, **changes: Any) -> Recommender:
         """An unfitted model for ``data`` (default: :func:`small`)."""
         data = small() if data is None else data
         needed = {} if self.per_data is None else self.per_data(data)
         return self.model.clone(**{**needed, **changes})
 
-    def fit(self, data: Interactions | None = None, **changes) -> Recommender:
+    def fit(self, data: Interactions | None = None, **changes: Any) -> Recommender:
         """A fitted one; a warning is an error."""
         data = small() if data is None else data
         with warnings.catch_warnings():
@@ -127,7 +129,14 @@ def raises(
         )
 
 
-def _make(user, item, value, time, n_users, n_items):
+def _make(
+    user: Any,
+    item: Any,
+    value: Any,
+    time: Any,
+    n_users: int,
+    n_items: int,
+) -> Interactions:
     return Interactions(
         user=user,
         item=item,
@@ -209,7 +218,7 @@ def checkerboard(rating: bool) -> tuple[Interactions, np.ndarray]:
     return data, np.arange(n_users) % n_items
 
 
-def frozen(values) -> np.ndarray:
+def frozen(values: ArrayLike) -> np.ndarray:
     """An array that cannot be written to."""
     array = np.array(values)
     array.setflags(write=False)
@@ -245,9 +254,9 @@ def assert_same(case: ModelCase, first: Recommender, second: Recommender) -> Non
         np.testing.assert_array_equal(a, b)
 
 
-def _in_order(scores, allowed, k):
+def _in_order(scores: np.ndarray, allowed: np.ndarray, k: int) -> list[int]:
     """Indices of the ``k`` best allowed entries: higher score, then lower index."""
-    return sorted(np.flatnonzero(allowed), key=lambda i: (-scores[i], i))[:k]
+    return sorted(np.flatnonzero(allowed).tolist(), key=lambda i: (-scores[i], i))[:k]
 
 
 def assert_lists(

@@ -16,12 +16,14 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
 
 from recsys_tutor import saving
 from recsys_tutor.base import FitDiverged, NotFittedError, Recommender
+from recsys_tutor.data import Interactions
 from recsys_tutor.testing.cases import (
     ModelCase,
     Stop,
@@ -95,7 +97,8 @@ def repr_and_clone(case: ModelCase) -> None:
 def wrong_input_is_refused(case: ModelCase) -> None:
     """``fit`` refuses what is no ``Interactions``, and one without rows."""
     data = small()
-    for wrong in (data.csr, data.to_frame(), None, [(0, 0, 1.0)]):
+    wrongs: tuple[Any, ...] = (data.csr, data.to_frame(), None, [(0, 0, 1.0)])
+    for wrong in wrongs:
         with raises(TypeError, match="Interactions"):
             case.new().fit(wrong)
     with raises(ValueError, match="at least one"):
@@ -189,7 +192,7 @@ def seeds_and_global_generators(case: ModelCase) -> None:
     assert generator.bit_generator.state != start, "draws come from the generator"
 
 
-def _rng_states():
+def _rng_states() -> list:
     states = [random.getstate(), pickle.dumps(np.random.get_state())]  # noqa: NPY002
     torch = sys.modules.get("torch")
     return states + ([] if torch is None else [torch.get_rng_state().tolist()])
@@ -210,7 +213,7 @@ def every_parameter_changes_the_result(case: ModelCase) -> None:
         assert _differ(case, base, changed), f"{name}={value!r} changes nothing"
 
 
-def _differ(case, first, second) -> bool:
+def _differ(case: ModelCase, first: Recommender, second: Recommender) -> bool:
     """Whether two models answer anything in two ways."""
     pairs = zip(answers(case, first), answers(case, second), strict=True)
     return any(not np.array_equal(a, b) for a, b in pairs)
@@ -220,7 +223,7 @@ def epochs_history_and_callback(case: ModelCase) -> None:
     """``history_`` and the callback see each epoch; a callback that says True stops."""
     calls = []
 
-    def record(model, epoch, logs):
+    def record(model: Recommender, epoch: int, logs: dict) -> None:
         calls.append((model, epoch, dict(logs)))
 
     model = case.new()
@@ -243,7 +246,7 @@ def epochs_history_and_callback(case: ModelCase) -> None:
     _truthy_goes_on(case, n)
 
 
-def _true_stops(case):
+def _true_stops(case: ModelCase) -> None:
     for true in (True, np.True_):
         stopped = case.new()
         stopped.fit(small(), callback=lambda m, epoch, logs: epoch == 2 and true)  # noqa: B023
@@ -252,10 +255,12 @@ def _true_stops(case):
             assert_same(case, stopped, case.fit(n_epochs=2))
 
 
-def _truthy_goes_on(case, n):
+def _truthy_goes_on(case: ModelCase, n: int) -> None:
     asked = []
 
-    def use(model, epoch, logs):  # what early stopping does; truthy is not True
+    def use(
+        model: Recommender, epoch: int, logs: dict
+    ) -> int:  # what early stopping does; truthy is not True
         asked.append(model.score([0]).shape)
         return 1
 
@@ -276,8 +281,8 @@ def divergence(case: ModelCase) -> None:
             model.fit(small())
     assert not np.isfinite(model.history_[-1]["loss"])
     advice = str(info.value).partition("Try ")[2]
-    named = re.findall(r"(?:smaller|larger) (\w+)|(\w+_\w+)", advice)
-    named = {name for pair in named for name in pair if name}
+    pairs = re.findall(r"(?:smaller|larger) (\w+)|(\w+_\w+)", advice)
+    named = {name for pair in pairs for name in pair if name}
     assert advice and named <= set(model.get_params()), "advice it can follow"
     with raises(NotFittedError):
         model.score([0])
@@ -289,7 +294,7 @@ def an_interrupted_fit_leaves_nothing(case: ModelCase) -> None:
     """A fit that is interrupted leaves an unfitted model."""
     fit = type(case.model)._fit
 
-    def half(self, train):
+    def half(self: Recommender, train: Interactions) -> None:
         fit(self, train)
         raise Stop
 

@@ -8,7 +8,9 @@ Chapter: 03 Baselines (the contract).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -53,9 +55,10 @@ def recommendations_are_sound(case: ModelCase) -> None:
     np.testing.assert_array_equal(
         default.items, model.recommend(users, 10, exclude="seen").items
     )
-    for k in (0, -1, 2.5):
+    wrong: tuple[Any, ...] = (0, -1, 2.5)
+    for size in wrong:
         with raises(ValueError, match="k must"):
-            model.recommend(users, k)
+            model.recommend(users, size)
     with raises(ValueError, match="exclude"):
         model.recommend(users, exclude="unseen")
     with raises(ValueError, match="shape"):
@@ -64,7 +67,7 @@ def recommendations_are_sound(case: ModelCase) -> None:
         model.recommend(users, exclude=seen)
 
 
-def _exclusions(seen):
+def _exclusions(seen: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
     """Every kind of ``exclude`` with the cells that it bans."""
     ban = np.random.default_rng(3).random(seen.shape) < 0.4
     yield from (("seen", seen), (None, np.zeros_like(seen)))
@@ -147,7 +150,7 @@ def large_questions_are_asked_in_parts(case: ModelCase) -> None:
     asked = []
     score = type(model)._score_users
 
-    def recorded(self, users):
+    def recorded(self: Recommender, users: np.ndarray) -> np.ndarray:
         asked.append(len(users))
         return score(self, users)
 

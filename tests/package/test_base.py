@@ -344,7 +344,7 @@ def test_predict_refuses_times_that_are_no_seconds(data, wrong):
 
 
 def test_a_model_that_does_not_use_the_time_refuses_it(data):
-    assert Recommender.uses_time is False
+    assert Recommender().uses_time is False
     with pytest.raises(ValueError, match="Stub .*does not use the time.*leave out"):
         Stub().fit(data).predict([1], [2], time=[4])
 

@@ -33,7 +33,7 @@ from recsys_tutor.mf import BiasedMF, ExplicitALS, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.protocol import TASKS
-from recsys_tutor.study import digests, leaderboard
+from recsys_tutor.study import digests, leaderboard, process
 from recsys_tutor.study.entries import ENTRIES, LISTS, Entry
 from recsys_tutor.study.leaderboard import count_parameters, measure, run
 from recsys_tutor.study.results import Results
@@ -1217,3 +1217,21 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     frame = Results.load(BOOK).frame
     mean = frame.query("task == 'ranking' and model == 'Popularity'").ndcg
     assert f"{mean.mean():.4f}" in printed
+
+
+# -- the other process -----------------------------------------------------------------
+
+
+def test_an_answer_that_cannot_travel_is_told(tmp_path):
+    asked, answered = tmp_path / "job", tmp_path / "answer"
+    asked.write_bytes(pickle.dumps(()))
+    process._answer("threading.Lock", str(asked), str(answered))
+    answer, error = pickle.loads(answered.read_bytes())
+    assert answer is None and "answer cannot be pickled" in str(error)
+
+
+def test_a_system_that_does_not_say_its_peak(monkeypatch):
+    monkeypatch.setattr(process.Path, "read_text", lambda path: "VmRSS:\t 5 kB")
+    assert process.peak_mb() is None
+    monkeypatch.setattr(process.Path, "read_text", lambda path: "VmHWM:\t 2048 kB")
+    assert process.peak_mb() == 2.0

@@ -26,13 +26,15 @@ class Plain(Recommender):
 
     kinds: ClassVar[int] = 3
 
-    size: int = param(3, "How many.", low=1)
-    rate: float = param(0.5, "How fast: " + "a long story " * 9, above=0, below=1)
-    half: float | None = param(None, "Maybe.", above=0)
-    flag: bool = param(False, "Yes or no.")
-    how: Literal["a", "b"] = param("a", "Which.")
-    hidden: Sizes = param((4, 2), "Layers.", low=1)
-    random_state: Seed = param(0, "Draws.")
+    size: int = param("How many.", default=3, low=1)
+    rate: float = param(
+        "How fast: " + "a long story " * 9, default=0.5, above=0, below=1
+    )
+    half: float | None = param("Maybe.", default=None, above=0)
+    flag: bool = param("Yes or no.", default=False)
+    how: Literal["a", "b"] = param("Which.", default="a")
+    hidden: Sizes = param("Layers.", default=(4, 2), low=1)
+    random_state: Seed = param("Draws.", default=0)
 
     def _fit(self, train):
         pass
@@ -42,13 +44,13 @@ class Child(Plain):
     """Starts from another size."""
 
     size: int = 7
-    more: float = param(1.0, "More.")
+    more: float = param("More.", default=1.0)
 
 
 class Needs(Recommender):
     """Has no default."""
 
-    what: list = param(..., "Anything.")
+    what: list = param("Anything.")
 
 
 def test_the_constructor_takes_keywords_and_stores_them_untouched():
