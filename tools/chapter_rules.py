@@ -11,6 +11,7 @@ from pathlib import Path
 
 import chapter_names as names
 from chapter_text import (
+    FOLDED,
     all_items,
     code_cells,
     flatten,
@@ -21,6 +22,7 @@ from chapter_text import (
     read,
     section,
     strip_inline,
+    visible_code,
     walk,
 )
 
@@ -28,7 +30,6 @@ MAX_WORDS = 3400
 CELLS = (25, 130)
 MAX_LINES, MAX_LINES_LONG, MAX_COLUMNS = 15, 25, 88
 MAX_VISIBLE = 200
-FOLDS = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 SECTIONS = ("By hand", "Break it", "In practice", "Summary", "Quiz", "Exercises")
 SECTIONS += ("Further reading",)
 MODEL_SECTIONS = ("From scratch", "The package version", "In context")
@@ -120,7 +121,7 @@ def check_tags(notebook):
 def check_code_size(notebook):
     faults = []
     for cell in code_cells(read(notebook)):
-        is_long = FOLDS.union({"long"}).intersection(cell.tags)
+        is_long = FOLDED.union({"long"}).intersection(cell.tags)
         limit = MAX_LINES_LONG if is_long else MAX_LINES
         lines = [line for line in cell.source.splitlines() if line.strip()]
         if len(lines) > limit:
@@ -136,31 +137,20 @@ def check_code_size(notebook):
     return faults
 
 
-def code_lines(cell):
-    """The lines of a cell that are neither empty nor only a comment."""
-    lines = [line.strip() for line in cell.source.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def visible_cells(notebook):
-    """The code cells that a reader sees: neither folded nor inside a solution."""
-    cells = code_cells(read(notebook))
-    return [c for c in cells if not c.solution and not FOLDS.intersection(c.tags)]
-
-
 def check_visible(notebook):
     """Few lines are visible; a fold says what it holds, a check what it proves."""
-    faults, total = [], 0
-    for cell in visible_cells(notebook):
-        lines = len(code_lines(cell))
-        total += lines
+    faults, shown = [], visible_code(notebook)
+    for number, lines in shown.items():
         if lines > MAX_LINES:
             faults.append(
-                f"cell {cell.number} shows {lines} lines of code, at most {MAX_LINES}: "
+                f"cell {number} shows {lines} lines of code, at most {MAX_LINES}: "
                 "split it, or fold it with the tag hide-input"
             )
-    if total > MAX_VISIBLE:
-        faults.append(f"{total} lines of code are visible, at most {MAX_VISIBLE}")
+    if sum(shown.values()) > MAX_VISIBLE:
+        faults.append(
+            f"{sum(shown.values())} lines of code are visible, at most {MAX_VISIBLE}: "
+            "fold what a reader would not type"
+        )
     above = None
     for cell in read(notebook):
         if {"hide-input", "hide-cell"}.intersection(cell.tags):
