@@ -11,6 +11,7 @@ from pathlib import Path
 
 import chapter_names as names
 from chapter_text import (
+    FOLDED,
     all_items,
     code_cells,
     flatten,
@@ -21,12 +22,14 @@ from chapter_text import (
     read,
     section,
     strip_inline,
+    visible_code,
     walk,
 )
 
-MAX_WORDS = 3000
-CELLS = (25, 60)
+MAX_WORDS = 3400
+CELLS = (25, 130)
 MAX_LINES, MAX_LINES_LONG, MAX_COLUMNS = 15, 25, 88
+MAX_VISIBLE = 200
 SECTIONS = ("By hand", "Break it", "In practice", "Summary", "Quiz", "Exercises")
 SECTIONS += ("Further reading",)
 MODEL_SECTIONS = ("From scratch", "The package version", "In context")
@@ -118,7 +121,8 @@ def check_tags(notebook):
 def check_code_size(notebook):
     faults = []
     for cell in code_cells(read(notebook)):
-        limit = MAX_LINES_LONG if "long" in cell.tags else MAX_LINES
+        is_long = FOLDED.union({"long"}).intersection(cell.tags)
+        limit = MAX_LINES_LONG if is_long else MAX_LINES
         lines = [line for line in cell.source.splitlines() if line.strip()]
         if len(lines) > limit:
             faults.append(
@@ -133,9 +137,40 @@ def check_code_size(notebook):
     return faults
 
 
+def check_visible(notebook):
+    """Few lines are visible; a fold says what it holds, a check what it proves."""
+    faults, shown = [], visible_code(notebook)
+    for number, lines in shown.items():
+        if lines > MAX_LINES:
+            faults.append(
+                f"cell {number} shows {lines} lines of code, at most {MAX_LINES}: "
+                "split it, or fold it with the tag hide-input"
+            )
+    if sum(shown.values()) > MAX_VISIBLE:
+        faults.append(
+            f"{sum(shown.values())} lines of code are visible, at most {MAX_VISIBLE}: "
+            "fold what a reader would not type"
+        )
+    above = None
+    for cell in read(notebook):
+        if {"hide-input", "hide-cell"}.intersection(cell.tags):
+            if not cell.metadata.get("mystnb", {}).get("code_prompt_show"):
+                faults.append(f"cell {cell.number} is folded and has no prompt")
+        if "hide-cell" in cell.tags and (above is None or above.kind != "markdown"):
+            faults.append(
+                f"cell {cell.number} is a folded check: say in a text cell directly "
+                "above it what it proves"
+            )
+        above = cell
+    return faults
+
+
 def check_imports(notebook):
+    """All imports stand in the first code cell, or in a folded set-up next to it."""
     faults = []
-    for cell in code_cells(read(notebook))[1:]:
+    cells = code_cells(read(notebook))
+    first = 2 if len(cells) > 1 and "hide-input" in cells[1].tags else 1
+    for cell in cells[first:]:
         if cell.solution:
             continue
         source = re.sub(r"^\s*[%!].*$", "pass", cell.source, flags=re.M)
@@ -418,6 +453,7 @@ NUMBERED_CHAPTER = {
     "exercises": lambda nb, n: check_exercises(nb),
     "prediction": lambda nb, n: check_prediction(nb),
     "size": lambda nb, n: check_size(nb),
+    "visible": lambda nb, n: check_visible(nb),
     "symbols": names.check_symbols,
 }
 

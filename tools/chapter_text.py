@@ -187,16 +187,16 @@ def section(cells, start):
 
 
 def visible_code(notebook):
-    """Lines of each cell whose code a reader of the page sees without a click.
+    """Lines of each cell, by its number, that a reader sees without a click.
 
     Not counted: cells with a tag of `FOLDED`, cells in a solution (it is folded), blank
     lines, lines that are a comment.
     """
-    counts = []
+    counts = {}
     for cell in code_cells(read(notebook)):
         if not cell.solution and not FOLDED & set(cell.tags):
             lines = [line.strip() for line in cell.source.splitlines()]
-            counts.append(sum(bool(x) and not x.startswith("#") for x in lines))
+            counts[cell.number] = sum(bool(x) and x[0] != "#" for x in lines)
     return counts
 
 

@@ -31,7 +31,7 @@ def faults(notebook, number):
 
 def measure(notebook):
     """One line about the visible code."""
-    counts = visible_code(notebook)
+    counts = visible_code(notebook).values()
     return (
         f"visible code: {sum(counts)} lines in {len(counts)} cells, "
         f"longest {max(counts, default=0)}"

@@ -35,6 +35,11 @@ from PIL import Image
 BOOK = Path(__file__).resolve().parent.parent / "book"
 COLORS = 128
 CELL_METADATA = ("mystnb", "tags")
+# What a tag folds on the page is folded in JupyterLab too.
+FOLDED = {
+    "hide-input": {"source_hidden": True},
+    "hide-cell": {"outputs_hidden": True, "source_hidden": True},
+}
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE_INFO = {
     "codemirror_mode": {"name": "ipython", "version": 3},
@@ -183,6 +188,8 @@ def normalise(notebook, previous=None):
         cell.pop("attachments", None)
         if cell.cell_type != "code":
             continue
+        for tag in FOLDED.keys() & set(cell.metadata.get("tags", [])):
+            cell.metadata.setdefault("jupyter", {}).update(FOLDED[tag])
         if kept.get(cell.source) and TIMING in cell.metadata.get("tags", []):
             cell.outputs = copy.deepcopy(kept[cell.source].pop(0))
         cell.outputs = merge_streams(cell.outputs)

@@ -220,6 +220,9 @@ Do it.
 We get 0.98765."""
 
 
+GOOD = 99  # the number of a chapter that keeps every rule
+
+
 def good_chapter():
     glue = {"scrapbook": {"name": "base_rmse", "mime_prefix": ""}}
     cells = [
@@ -228,7 +231,12 @@ def good_chapter():
         markdown("Text with {cite:t}`koren2009matrix`: RMSE 0.9345 as published."),
         markdown("## By hand\n\n" + TABLE),
         markdown("```{admonition} Check\n:class: check\nA factor 2.\n```"),
-        code("assert np.isclose(1, 1)\nprint(1)", printed("1\n")),
+        code(
+            "assert np.isclose(1, 1)\nprint(1)",
+            printed("1\n"),
+            tags=["hide-cell"],
+            code_prompt_show="Show the check",
+        ),
         code('glue("base_rmse", 0.94, display=False)', shown(glue, text_plain="0.94")),
         markdown("It is {glue:text}`base_rmse:.3f`, in code `0.12345`, $x=0.1234$."),
         markdown("$$\nx = 0.12345\n$$ (eq-base)\n\n```python\nx = 0.12345\n```"),
@@ -258,7 +266,7 @@ def good_chapter():
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_good_chapter_has_no_fault(rule):
-    assert RULES[rule](good_chapter(), 3) == []
+    assert RULES[rule](good_chapter(), GOOD) == []
 
 
 def replace(old, new):
@@ -314,8 +322,29 @@ BROKEN = {
     "numpy": ("outputs", in_code(2, outputs=[printed("np.float64(1.0)")]), "numpy"),
     "Styler": ("outputs", in_code(2, outputs=[shown(text_html='id="T_3fa4"')]), "Sty"),
     "skipped": ("tags", in_code(2, metadata={"tags": ["nbval-skip"]}), "nbval-skip"),
-    "long cell": ("code_size", in_code(2, source=LONG), "16 lines"),
+    "long cell": ("code_size", in_code(3, source=LONG), "16 lines"),
+    "long fold": ("code_size", in_code(2, source=f"{LONG}\n{LONG}"), "32 lines"),
     "wide cell": ("code_size", in_code(2, source="x = 1" + " # y" * 30), "125 col"),
+    "long visible cell": (
+        "visible",
+        in_code(3, source=LONG, metadata={"tags": ["long"]}),
+        "shows 16 lines",
+    ),
+    "much code": (
+        "visible",
+        lambda nb: nb["cells"].extend([code(LONG[:99])] * 30),
+        "lines of code are visible",
+    ),
+    "fold without a prompt": (
+        "visible",
+        in_code(3, metadata={"tags": ["hide-input"]}),
+        "no prompt",
+    ),
+    "check without a sentence": (
+        "visible",
+        append(code("assert True", tags=["hide-cell"], code_prompt_show="x"), 5),
+        "what it proves",
+    ),
     "late import": ("imports", replace("print(1)", "import os"), "import os"),
     "inner import": (
         "imports",
@@ -374,7 +403,7 @@ BROKEN = {
     "short chapter": ("size", lambda nb: nb["cells"].__delitem__(slice(20)), "cells"),
     "many cells": (
         "size",
-        lambda nb: nb["cells"].extend(nb["cells"] * 2),
+        lambda nb: nb["cells"].extend(nb["cells"] * 4),
         "cells outside",
     ),
     "a caution": ("boxes", append(markdown("```{caution}\nx\n```")), "caution"),
@@ -414,7 +443,7 @@ def test_a_broken_chapter_is_reported(name):
     rule, mutate, expected = BROKEN[name]
     notebook = good_chapter()
     mutate(notebook)
-    faults = RULES[rule](notebook, 3)
+    faults = RULES[rule](notebook, GOOD)
     assert any(expected in fault for fault in faults), faults
 
 
@@ -435,6 +464,15 @@ def test_broken_bibliography_is_reported():
     )
 
 
+def test_imports_may_stand_in_the_folded_set_up():
+    notebook = good_chapter()
+    set_up = code("import numpy", tags=["hide-input"], code_prompt_show="Show")
+    notebook["cells"].insert(2, set_up)
+    assert rules.check_imports(notebook) == []
+    set_up["metadata"] = {}
+    assert "imports" in rules.check_imports(notebook)[0]
+
+
 def test_words_count_prose_only():
     cells = [markdown("One two $x + y$ three `four` {eq}`five`.\n\n$$\na b c\n$$")]
     cells += [markdown("```python\nsix seven\n```\n\n```{note}\neight\n```")]
@@ -447,4 +485,4 @@ def test_plain_json_notebooks_are_read_too():
     notebook = json.loads(json.dumps(good_chapter()))
     for cell in notebook["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
-    assert [RULES[rule](notebook, 3) for rule in RULES] == [[]] * len(RULES)
+    assert [RULES[rule](notebook, GOOD) for rule in RULES] == [[]] * len(RULES)

@@ -124,6 +124,6 @@ def test_visible_code_is_what_is_read_without_a_click():
         code("last = 1\nvery_last = 2\n3"),
     ]
     notebook = {"cells": copy.deepcopy(cells)}
-    assert len(folded) == 4 and visible_code(notebook) == [2, 1, 3]
+    assert len(folded) == 4 and list(visible_code(notebook).values()) == [2, 1, 3]
     assert check.measure(notebook) == "visible code: 6 lines in 3 cells, longest 3"
     assert check.measure({"cells": []}) == "visible code: 0 lines in 0 cells, longest 0"

@@ -109,6 +109,24 @@ def test_a_lost_code_cell_is_noticed(tmp_path):
 CELL = {"cell_type": "code", "metadata": {}, "execution_count": 1, "outputs": []}
 
 
+@pytest.mark.parametrize(
+    ("tag", "folded"),
+    [
+        ("hide-input", {"source_hidden": True}),
+        ("hide-cell", {"outputs_hidden": True, "source_hidden": True}),
+        ("full-width", None),
+    ],
+)
+def test_what_the_page_folds_is_folded_in_jupyterlab(tag, folded):
+    cell = nbformat.v4.new_code_cell("1", metadata={"tags": [tag]})
+    stale = nbformat.v4.new_code_cell("1", execution_count=1)
+    stale.metadata = nbformat.from_dict({"jupyter": {"source_hidden": True}})
+    notebook = nbformat.v4.new_notebook(cells=[cell, stale])
+    notebooks.normalise(notebook)
+    assert notebook.cells[0].metadata.get("jupyter") == folded
+    assert "jupyter" not in notebook.cells[1].metadata, "an open cell is open"
+
+
 def picture(color):
     """PNG bytes of a drawing with more colours than the palette has."""
     ramp = np.zeros((60, 300, 4), "uint8") + np.uint8(255)

@@ -383,3 +383,37 @@ def test_the_browser_notices_faults(browser, tmp_path):
     assert "gone.js" in text and "oh" in text and "thrown" in text
     assert seen.outside == ["https://example.org/a.png"]
     assert seen.overflow()
+
+
+# --------------------------------------------------------------- folded code
+
+
+@pytest.mark.parametrize("width", ["visit", "phone"])
+def test_a_fold_is_one_line_that_the_keyboard_opens(request, width):
+    page = request.getfixturevalue(width).open(HTML / "book/02_evaluation.html").page
+    fold = page.locator("details.hide", has_text="Show the check").first
+    line, code = fold.locator("summary"), fold.locator("pre").first
+    assert line.inner_text().strip() == "Show the check"
+    assert line.get_attribute("aria-label") is None, "it is called what it says"
+    assert 24 <= line.bounding_box()["height"] <= fold.bounding_box()["height"] < 32
+    assert not code.is_visible()
+    line.focus()
+    page.keyboard.press("Enter")
+    assert code.is_visible() and "assert" in code.inner_text()
+    assert line.inner_text().strip() == "Hide the check"
+    page.keyboard.press("Enter")
+    assert not code.is_visible()
+
+
+def test_folded_code_is_not_printed_but_its_figure_is(visit):
+    page = visit.open(HTML / "book/02_evaluation.html").page
+    folds = page.locator("details.hide")
+    assert folds.first.is_visible()
+    page.emulate_media(media="print")
+    try:
+        assert folds.count() > 20
+        assert not any(fold.is_visible() for fold in folds.all())
+        figure = page.locator(".tag_hide-input", has=page.locator("img")).first
+        assert figure.locator("img").is_visible()
+    finally:
+        page.emulate_media(media="screen")
