@@ -1,8 +1,10 @@
 """A Sphinx extension: what stands around the text of a page.
 
-- ``{run-time}`04_collaborative_filtering` `` becomes "45 s", as book/run_times.json has it.
+- ``{run-time}`04_collaborative_filtering` `` becomes "45 s", as run_times.json has it.
 - Each page knows its first sentences (for search engines and previews) and, once it is
   published, its address; book/_templates/layout.html writes both into the head.
+- The roles that docutils gives to a list of works are taken away: they are deprecated,
+  and forbid the links inside it.
 - index.html, in the folder that a reader opens, is the cover itself.
 """
 
@@ -61,7 +63,14 @@ def description(doctree):
     return ""
 
 
+def mend_roles(body):
+    """The list of works without the roles that its links and items contradict."""
+    return re.sub(r' role="(?:list|doc-biblioentry)"', "", body)
+
+
 def describe_page(app, pagename, templatename, context, doctree):
+    if "body" in context:
+        context["body"] = mend_roles(context["body"])
     context["page_description"] = description(doctree) if doctree else ""
     if app.config.html_baseurl and doctree:
         context["page_address"] = context.get("pageurl")

@@ -8,18 +8,21 @@ at the start of a sentence. The meaning stands in the link's title.
 """
 
 import re
+from typing import NamedTuple
 
 from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
 GLOSSARY = "book/glossary"
-CHAPTER = re.compile(r"book/\d\d_")
-#: Terms that are also everyday words, or that every page of the book is about: a link at
-#: their first use would often lead to another meaning, and never help.
+CHAPTER = re.compile(r"book/(\d\d)_")
+#: Terms that are also everyday words, have a second meaning elsewhere (the precision of
+#: a normal distribution), or are what every page is about: they are linked only in the
+#: chapters that their entry names.
 TOO_COMMON = frozenset(
-    "attention batch candidate catalogue clip dimension dominated exposure factor feature "
-    "fold frequency hub interaction item list loss mask objective parameter popularity "
-    "ranking relevance setting significance split tie transition trial".split()
+    "attention batch candidate catalogue clip confidence coverage dimension dominated "
+    "exposure factor feature fold frequency hub interaction item list loss mask "
+    "objective parameter popularity precision ranking relevance session setting "
+    "significance split temperature tie transition trial".split()
 )
 NOT_RUNNING_TEXT = (
     nodes.reference,
@@ -41,7 +44,7 @@ def plural(term):
 
 
 def pattern(term):
-    """What the term looks like at the start of a sentence or inside it, or as plural."""
+    """The term inside a sentence or at its start, or its plural."""
     words = "|".join(re.escape(form) for form in (plural(term), term))
     if term == term.lower():
         words = re.sub(
@@ -50,24 +53,40 @@ def pattern(term):
     return words.replace(r"\ ", r"\s+")
 
 
+class Entry(NamedTuple):
+    anchor: str
+    meaning: str
+    chapters: set
+
+
 def entries(glossary):
-    """{term: (anchor of its entry, meaning)} of the glossary's page."""
+    """{term: its Entry} of the glossary's page; all terms of an entry share one."""
     found = {}
     for item in glossary.findall(nodes.definition_list_item):
         terms = [node for node in item.children if isinstance(node, nodes.term)]
-        meaning = item.children[-1].astext().rsplit(" (chapter", 1)[0]
-        anchor = terms[0]["ids"][0]
-        found |= {node.astext(): (anchor, meaning) for node in terms}
+        meaning, _, chapters = item.children[-1].astext().rpartition(" (chapter")
+        numbers = {int(number) for number in re.findall(r"\d+", chapters)}
+        entry = Entry(terms[0]["ids"][0], meaning, numbers)
+        found |= {node.astext(): entry for node in terms}
     return found
 
 
-def linked(terms):
+def is_spoken(term):
+    """True for a term of the text: not the Chinese one, which stands in the entry."""
+    return not re.search(r"[\u3000-\u9fff]", term)
+
+
+def finder(terms, chapter):
     """The pattern that finds any term that is linked; longer ones go first."""
-    spoken = [t for t in terms if t.isascii() and t not in TOO_COMMON]
-    spoken += [t for t in terms if not t.isascii() and re.match(r"[A-Z]\w+–", t)]
+    names = [
+        term
+        for term, entry in terms.items()
+        if is_spoken(term) and (term not in TOO_COMMON or chapter in entry.chapters)
+    ]
+    numbers = {term: number for number, term in enumerate(terms)}
     parts = [
-        f"(?P<t{list(terms).index(t)}>{pattern(t)})"
-        for t in sorted(spoken, key=len, reverse=True)
+        f"(?P<t{numbers[term]}>{pattern(term)})"
+        for term in sorted(names, key=len, reverse=True)
     ]
     return re.compile(rf"(?<![\w-])(?:{'|'.join(parts)})(?![\w-])")
 
@@ -89,36 +108,38 @@ def running_text(node):
             yield from running_text(child)
 
 
-def with_links(text, finder, terms, done, make_link):
+def with_links(text, found, terms, done, make_link):
     """The pieces of a text; each entry that is not yet in `done` is linked once."""
     pieces, start = [], 0
-    for match in finder.finditer(text):
-        anchor, meaning = terms[list(terms)[int(match.lastgroup[1:])]]
-        if anchor not in done:
-            done.add(anchor)
+    for match in found.finditer(text):
+        entry = terms[list(terms)[int(match.lastgroup[1:])]]
+        if entry.anchor not in done:
+            done.add(entry.anchor)
             pieces += [nodes.Text(text[start : match.start()])]
-            pieces += [make_link(match[0], anchor, meaning)]
+            pieces += [make_link(match[0], entry)]
             start = match.end()
     return [*pieces, nodes.Text(text[start:])] if pieces else []
 
 
 def link_terms(app, doctree, docname):
-    if not CHAPTER.match(docname) or GLOSSARY not in app.env.found_docs:
+    chapter = CHAPTER.match(docname)
+    if not chapter or GLOSSARY not in app.env.found_docs:
         return
     if not hasattr(app, "glossary_terms"):
-        terms = entries(app.env.get_doctree(GLOSSARY))
-        app.glossary_terms = terms, linked(terms)
-    terms, finder = app.glossary_terms
+        app.glossary_terms = entries(app.env.get_doctree(GLOSSARY))
+    terms, done = app.glossary_terms, set()
+    found = finder(terms, int(chapter[1]))
 
-    def make_link(words, anchor, meaning):
+    def make_link(words, entry):
         text = nodes.inline("", words)
-        link = make_refnode(app.builder, docname, GLOSSARY, anchor, text, meaning)
+        link = make_refnode(
+            app.builder, docname, GLOSSARY, entry.anchor, text, entry.meaning
+        )
         link["classes"].append("term-link")
         return link
 
-    done = set()
     for text in list(running_text(doctree)):
-        pieces = with_links(text.astext(), finder, terms, done, make_link)
+        pieces = with_links(text.astext(), found, terms, done, make_link)
         if pieces:
             text.parent.replace(text, pieces)
 

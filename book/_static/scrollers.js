@@ -5,14 +5,16 @@
   const BLOCKS = [
     "article pre",
     "article div.math",
-    "article p mjx-container",
+    "article mjx-container",
     "article div.output",
     "article .pst-scrollable-table-container",
     "article table",
   ].join(", ");
 
+  const NOTICEABLE = 13; // pixels; the slant of a letter is no reason for a tab stop
+
   const scrolls = (block) =>
-    block.scrollWidth > block.clientWidth + 1 &&
+    block.scrollWidth > block.clientWidth + NOTICEABLE &&
     /auto|scroll/.test(getComputedStyle(block).overflowX);
 
   const measure = (block) => {
