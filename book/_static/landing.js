@@ -1,12 +1,14 @@
-// After a click on a search result: mark the words and go to the first of them. Sphinx's
-// own marking would start before the formulas are set, and inside their source text; so
-// the words are taken here first, and marked when the formulas stand.
+// After a click on a search result: mark the words, which stand in the address, and go to
+// the first of them. Sphinx's own marking would start before the formulas are set, and
+// inside their source text; so its words are taken here first.
 (() => {
   const KEY = "sphinx_highlight_terms";
   if (/search\.html$/.test(location.pathname)) {
     return; // the search page hands the words on
   }
-  const words = (localStorage.getItem(KEY) || "").split(/\s+/).filter(Boolean);
+  const stored = localStorage.getItem(KEY);
+  const named = new URLSearchParams(location.search).get("words");
+  const words = (named || stored || "").split(/\s+/).filter(Boolean);
   localStorage.removeItem(KEY);
   if (!words.length) {
     return;

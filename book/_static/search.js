@@ -2,7 +2,6 @@
 // the words, with the sentence around them. Sphinx's list of pages stays below. The
 // texts are in passages.js, written when the book is built; nothing else loads it.
 document.addEventListener("DOMContentLoaded", () => {
-  const KEY = "sphinx_highlight_terms";
   const SHOWN = 12;
   const query = (new URLSearchParams(location.search).get("q") || "").trim().toLowerCase();
   const results = document.getElementById("search-results");
@@ -101,10 +100,11 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   results.before(box);
 
-  // Each click hands the words to the page (landing.js), also the second and third one.
+  // Each click hands the words to the page (landing.js), in its address.
   const handOn = (event) => {
-    if (event.target.closest("#passages a, #search-results a")) {
-      localStorage.setItem(KEY, words.join(" "));
+    const link = event.target.closest("#passages a, #search-results a");
+    if (link) {
+      link.search = `?words=${encodeURIComponent(words.join(" "))}`;
     }
   };
   document.addEventListener("click", handOn);
