@@ -21,7 +21,7 @@ NBVAL := -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 -p no:ca
 SENSITIVE := $(addprefix book/,04_collaborative_filtering.ipynb 06_hybrid.ipynb 09_implicit_feedback.ipynb 11_plsa.ipynb)
 RENDER := .venv/bin/jupyter-book build . --quiet --all -W --keep-going
 
-.PHONY: help book test test-portable lab lab-deep edition notebooks lint bench leaderboard tuning data
+.PHONY: help book pdf test test-portable lab lab-deep edition notebooks lint bench leaderboard tuning data
 .PHONY: fuzz mutants torch-cpu dist clean unit cells cells-portable render html
 
 help: ## this list
@@ -41,6 +41,9 @@ book: .venv/stamp-book ## render the book to _build/html
 	@$(RENDER)
 	@touch _build/html/.nojekyll # GitHub Pages: serve the folders that start with _
 	@echo "Open _build/html/index.html in a browser (no network needed)."
+
+pdf: .venv/stamp-test render ## the whole book as one PDF, _build/book.pdf (needs Chromium, some minutes)
+	$(PY) tools/pdf.py
 
 test: lint data unit cells cells-portable render html ## everything: lint, unit tests, every notebook re-run and compared, the book and its pages
 
@@ -108,4 +111,4 @@ render: .venv/stamp-test
 	@$(RENDER)
 
 html: .venv/stamp-test # the rendered pages, read as files and in a browser without network
-	$(PY) -m pytest -m html tests/site tests/book/test_edition.py
+	$(PY) -m pytest -m html tests

@@ -11,8 +11,10 @@ A name that is not known here is an error: nothing is left for a reader to decod
 import re
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 
 from markdown_it import MarkdownIt
+from sphinx_page import run_time
 
 OPENING = re.compile(r"^(`{3,}|~{3,}|:{3,})\s*(?:\{([^}`]+)\})?([^`]*)$")
 SPAN = re.compile(
@@ -287,6 +289,8 @@ def role(match, page):
         return f"**{glued(target, page)}**"
     if name in ("cite:t", "cite:p", "cite"):
         return cited(target.split(","), name == "cite:t", page)
+    if name == "run-time":
+        return run_time(Path(__file__).parents[1], target)
     if name == "eq":
         return "[({})]({})".format(*page.label(target))
     if name == "numref":

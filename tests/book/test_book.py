@@ -166,7 +166,7 @@ FRONT = """# Baselines
 
 | | |
 | --- | --- |
-| **Run time** | about 20 s on 2 cores |
+| **Run time** | about {run-time}`03_baselines` on 2 cores |
 ```"""
 
 QUESTION = """````{admonition} Question %d
@@ -360,7 +360,11 @@ BROKEN = {
     "no front": ("front_box", replace(":class: front", ":class: check"), "0 front"),
     "two fronts": ("front_box", append(SECOND_FRONT), "2 front boxes"),
     "no title": ("front_box", append(markdown("Text"), 0), "title"),
-    "no run time": ("front_box", replace("about 20 s", "short"), "Run time"),
+    "no run time": (
+        "front_box",
+        replace("{run-time}`03_baselines`", "20 s"),
+        "Run time",
+    ),
     "not first": (
         "front_box",
         replace("# Baselines", "# Baselines\n\n```{note}\nx\n```"),
