@@ -66,11 +66,8 @@
     return node;
   }
 
-  function button(text, action, attributes = {}) {
-    const node = make("button", { type: "button", ...attributes }, text);
-    node.classList.add("answer-button");
-    node.addEventListener("click", action);
-    return node;
+  function button(text, attributes = {}) {
+    return make("button", { type: "button", class: "answer-button", ...attributes }, text);
   }
 
   // ------------------------------------------------------------------ quiz
@@ -81,7 +78,7 @@
     const text = details.querySelector(".sd-summary-text");
     const input = make("input", { type: "radio", name: group });
     const words = make("span", { class: "quiz-words" }, ...text.childNodes);
-    const mark = make("span", { class: "quiz-mark" });
+    const mark = make("span", { class: "quiz-mark", role: "status" });
     const label = make("label", { class: "quiz-choice" }, input, words, mark);
     const letter = words.textContent.trim().split(".")[0];
     const strong = details.querySelector(".sd-summary-content strong");
@@ -101,27 +98,32 @@
   }
 
   function makeQuestion(box, number, changed) {
-    const group = `quiz-${number}`;
     const legend = make("legend");
     for (const part of box.querySelectorAll(":scope > p:not(.admonition-title)")) {
       legend.append(...part.childNodes);
       part.remove();
     }
-    const fieldset = make("fieldset", { class: "quiz-question" }, legend);
     const dropdowns = [...box.querySelectorAll(":scope > details")];
-    fieldset.append(...dropdowns);
+    const fieldset = make("fieldset", { class: "quiz-question" }, legend, ...dropdowns);
     box.append(fieldset);
-    const options = dropdowns.map((details) => makeOption(details, group));
-    const question = { number, fieldset, options, answer: null };
-    let moved = false; // an arrow key moves the dot, which is no answer yet
+    const options = dropdowns.map((details) => makeOption(details, `quiz-${number}`));
+    const question = { number, options, answer: null };
+    listen(question, fieldset, (at) => choose(question, at, changed));
+    return question;
+  }
+
+  // An arrow key moves the dot, which is no answer yet; space, Enter or a click is one.
+  function listen(question, fieldset, answer) {
+    const { options } = question;
+    let moved = false;
     fieldset.addEventListener("keydown", (event) => {
       const at = options.findIndex((option) => option.input === event.target);
       moved = at >= 0 && event.key.startsWith("Arrow");
       if (moved && question.answer !== null) {
         event.preventDefault();
-      } else if (at >= 0 && event.key === "Enter") {
+      } else if (at >= 0 && [" ", "Enter"].includes(event.key)) {
         event.preventDefault();
-        choose(question, at, changed);
+        answer(at);
       }
     });
     fieldset.addEventListener("keyup", () => {
@@ -129,17 +131,15 @@
     });
     options.forEach((option, at) => {
       option.input.addEventListener("click", (event) => {
-        if (moved) {
-          moved = false;
-        } else if (question.answer === null) {
-          choose(question, at, changed);
-        } else {
+        if (question.answer !== null) {
           event.preventDefault(); // the first click has counted
-          option.details.open = !option.details.open || at === question.answer;
         }
+        if (!moved) {
+          answer(at);
+        }
+        moved = false;
       });
     });
-    return question;
   }
 
   function choose(question, at, changed) {
@@ -156,7 +156,6 @@
     question.options.forEach((option, place) => {
       option.chosen = place === at;
       option.input.checked = option.chosen;
-      option.input.setAttribute("aria-disabled", "true");
       option.details.hidden = false;
       option.details.open = option.chosen;
     });
@@ -168,7 +167,6 @@
     for (const option of question.options) {
       option.chosen = false;
       option.input.checked = false;
-      option.input.removeAttribute("aria-disabled");
       option.details.open = false;
       option.details.hidden = true;
       option.label.classList.remove("quiz-right", "quiz-wrong");
@@ -205,7 +203,8 @@
       remember({ quiz, right: now.right, asked: now.asked });
       refresh();
     };
-    const again = button("Start again", () => {
+    const again = button("Start again");
+    again.addEventListener("click", () => {
       questions.forEach(clearAnswer);
       changed();
       questions[0].options[0].input.focus();
@@ -234,8 +233,11 @@
       const page = href.startsWith("#") ? PAGE : pageOf(href);
       const { quiz, right, asked } = recall(page);
       const isDone = asked > 0 && Object.keys(quiz).length === asked;
-      link.querySelector(".quiz-tick")?.remove();
-      link.removeAttribute("title");
+      const tick = link.querySelector(".quiz-tick");
+      if (tick) {
+        tick.remove();
+        link.removeAttribute("title");
+      }
       if (isDone) {
         const text = `quiz done, ${right} of ${asked} at the first try`;
         const sign = make("span", { "aria-hidden": "true" }, "✓");
@@ -248,28 +250,28 @@
 
   // ------------------------------------------------------------------ predict first
 
-  const HEADING = "section, h1, h2, h3, h4, h5, h6";
-
-  // The first output after the box, and the sentences after it that tell the result.
+  // What the box keeps covered: the cells after it, up to the next sentence, and the
+  // sentences that tell the result, up to the next heading or cell. The code too: its
+  // titles and assertions say what comes out.
   function findResult(box) {
-    let node = box.nextElementSibling;
-    const hasOutput = (cell) => cell.querySelector(".cell_output")?.childElementCount;
-    while (node && !(node.matches("div.cell") && hasOutput(node))) {
-      if (node.matches(`${HEADING}, .admonition.predict`)) {
-        return [];
-      }
-      node = node.nextElementSibling;
-    }
-    if (!node) {
-      return [];
+    const cells = [];
+    let last = box;
+    while (last.nextElementSibling?.matches("div.cell")) {
+      last = last.nextElementSibling;
+      cells.push(last);
     }
     const told = make("div", { class: "predict-told" });
-    const text = "p, ul, ol, div.math, blockquote";
-    while (node.nextElementSibling?.matches(text)) {
-      told.append(node.nextElementSibling);
+    while (last.nextElementSibling?.matches("p, ul, ol, div.math, blockquote")) {
+      told.append(last.nextElementSibling);
     }
-    node.after(told);
-    return [node.querySelector(".cell_output"), told].filter((n) => n.childElementCount);
+    if (told.childElementCount) {
+      last.after(told);
+    }
+    const outputs = cells.flatMap((cell) => [...cell.querySelectorAll(".cell_output")]);
+    return {
+      output: outputs.find((output) => output.childElementCount),
+      result: told.childElementCount ? [...cells, told] : cells,
+    };
   }
 
   // Choices are a list in the box; without a list the answer is a number.
@@ -299,83 +301,88 @@
     return guess !== "" && read(form, number) === guess;
   }
 
+  function makeForm(box, number, ids) {
+    const legend = make("legend", { class: "answer-spoken" }, "Your guess");
+    const parts = {
+      fields: make("fieldset", {}, legend, ...makeFields(box, number)),
+      lock: make("button", { type: "submit", class: "answer-button" }, "Lock my guess"),
+      look: button("just show me", { "aria-controls": ids.join(" ") }),
+      again: button("Guess again"),
+      note: make("p", { class: "predict-note" }),
+    };
+    parts.look.classList.add("answer-quiet");
+    parts.note.textContent = "The next code and its result are covered until then.";
+    const form = make("form", { class: "predict-form" }, ...Object.values(parts));
+    box.append(form);
+    return { form, ...parts };
+  }
+
   function makeGuess(box, number) {
-    const result = findResult(box);
-    if (!result.length) {
+    const { output, result } = findResult(box);
+    if (!output) {
       return;
     }
     const ids = result.map((part, at) => (part.id ||= `predict-${number}-${at + 1}`));
-    const controls = { "aria-controls": ids.join(" "), "aria-expanded": "false" };
-    const legend = make("legend", { class: "answer-spoken" }, "Your guess");
-    const fields = make("fieldset", {}, legend, ...makeFields(box, number));
-    const lock = make("button", { type: "submit", class: "answer-button" });
-    lock.textContent = "Lock my guess";
-    const again = button("Guess again", () => cover(true));
-    const shows = [0, 1].map(() => button("just show me", () => show(""), controls));
-    shows.forEach((node) => node.classList.add("answer-quiet"));
-    const form = make("form", { class: "predict-form" }, fields, lock, again, shows[0]);
-    const line = make("span", { role: "status", tabindex: "-1" });
-    const bar = make("p", { class: "predict-bar" }, line, " ", shows[1]);
-    box.append(form);
-    result[0].before(bar);
+    const { form, fields, lock, look, again, note } = makeForm(box, number, ids);
+    const line = make("p", { class: "predict-line", tabindex: "-1" });
+    output.before(line);
 
-    function open(text) {
-      result.forEach((part) => part.removeAttribute("hidden"));
-      shows.forEach((node) => node.setAttribute("aria-expanded", "true"));
-      bar.classList.add("predict-open");
-      line.textContent = text;
-      fields.disabled = true;
-      lock.hidden = shows[0].hidden = shows[1].hidden = true;
-      again.hidden = false;
+    function setOpen(isOpen) {
+      for (const part of result) {
+        // "until-found": a search in the page, or a link into it, opens the result
+        part.hidden = isOpen ? false : "until-found";
+      }
+      look.setAttribute("aria-expanded", String(isOpen));
+      fields.disabled = isOpen;
+      lock.hidden = look.hidden = note.hidden = isOpen;
+      again.hidden = !isOpen;
     }
 
     function reveal(guess) {
       const isGuess = write(form, number, guess);
-      open(isGuess ? `Your guess: ${guess}` : "Shown without a guess.");
+      line.textContent = isGuess ? `Your guess: ${guess}` : "Shown without a guess.";
+      setOpen(true);
     }
 
-    function show(guess) {
+    function keep(guess) {
       remember({ guesses: { ...recall(PAGE).guesses, [number]: guess } });
       reveal(guess);
       line.focus();
     }
 
-    function cover(byReader) {
-      // "until-found": searching in the page, or a link into it, opens the result
-      result.forEach((part) => part.setAttribute("hidden", "until-found"));
-      shows.forEach((node) => node.setAttribute("aria-expanded", "false"));
-      bar.classList.remove("predict-open");
-      line.textContent = "Guess first: what comes out is covered.";
-      fields.disabled = false;
-      lock.hidden = shows[0].hidden = shows[1].hidden = false;
-      again.hidden = true;
-      if (byReader) {
-        const { [number]: gone, ...guesses } = recall(PAGE).guesses;
-        remember({ guesses });
-        form.reset();
-        form.querySelector("input").focus();
-      }
-    }
-
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      show(read(form, number));
+      keep(read(form, number));
     });
-    result.forEach((part) => part.addEventListener("beforematch", () => reveal("")));
-    const openTarget = () => {
-      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-      if (target && result.some((part) => part.hidden && part.contains(target))) {
-        reveal("");
-        target.scrollIntoView();
-      }
-    };
-    window.addEventListener("hashchange", openTarget);
+    look.addEventListener("click", () => keep(""));
+    again.addEventListener("click", () => {
+      const { guesses } = recall(PAGE);
+      delete guesses[number];
+      remember({ guesses });
+      setOpen(false);
+      form.reset();
+      form.querySelector("input").focus();
+    });
+    openWhenSought(result, () => reveal(""));
     const guess = recall(PAGE).guesses[number];
-    cover(false);
+    setOpen(false);
     if (guess !== undefined || SEARCHED) {
       reveal(guess ?? "");
     }
-    openTarget();
+  }
+
+  // A link into the result, on this page or another, and a search in the page open it.
+  function openWhenSought(result, reveal) {
+    const follow = () => {
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (target && result.some((part) => part.hidden && part.contains(target))) {
+        reveal();
+        target.scrollIntoView();
+      }
+    };
+    result.forEach((part) => part.addEventListener("beforematch", reveal));
+    window.addEventListener("hashchange", follow);
+    window.addEventListener("load", follow);
   }
 
   // ------------------------------------------------------------------ the whole page
@@ -383,7 +390,8 @@
   function setUpForget() {
     for (const place of document.querySelectorAll("div.forget-answers")) {
       const line = make("span", { role: "status" });
-      const forget = button("Forget my answers", () => {
+      const forget = button("Forget my answers");
+      forget.addEventListener("click", () => {
         forgetAll();
         markSideBar();
         line.textContent = "All answers and guesses are forgotten.";
