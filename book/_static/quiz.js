@@ -186,7 +186,7 @@
     }
     return answered
       ? `${answered} of ${asked} answered, ${right} right at the first try.`
-      : `${asked} questions; the first click on an option counts.`;
+      : `${asked} question${asked > 1 ? "s" : ""}; the first click on an option counts.`;
   }
 
   function setUpQuiz() {
