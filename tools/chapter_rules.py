@@ -6,6 +6,7 @@ must report.
 """
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from chapter_text import (
     walk,
 )
 
-MAX_WORDS = 3400
+MAX_WORDS = 2900
 CELLS = (25, 130)
 MAX_LINES, MAX_LINES_LONG, MAX_COLUMNS = 15, 25, 88
 MAX_VISIBLE = 200
@@ -36,7 +37,7 @@ MODEL_SECTIONS = ("From scratch", "The package version", "In context")
 TIERS = ("compute", "code", "research")
 TAGS = {"hide-input", "hide-output", "hide-cell", "remove-cell", "remove-input"}
 TAGS |= {"remove-output", "nbval-ignore-output", "long", "full-width", "margin"}
-BOX_CLASSES = {"check", "front", "quiz"}
+BOX_CLASSES = {"check", "front", "quiz", "predict"}
 BOXES = {"note", "tip", "warning"}
 OTHER_BOXES = {"admonition", "attention", "caution", "danger", "error", "hint"}
 OTHER_BOXES |= {"important", "seealso", "topic", "sidebar"}
@@ -273,15 +274,15 @@ def check_quiz(notebook):
     questions = [
         d for d in walk(section(read(notebook), "Quiz")) if "quiz" in d.classes
     ]
-    faults = []
+    faults, places = [], []
     if not 4 <= len(questions) <= 6:
         faults.append(f"the quiz has {len(questions)} questions, 4 to 6 are asked for")
     for question in questions:
         place = f"cell {question.cell}, {question.title}"
         options = [d for d in walk(question.items) if d.name == "dropdown"]
         verdicts = []
-        if len(options) < 2:
-            faults.append(f"{place}: {len(options)} options, at least 2")
+        if len(options) < 3:
+            faults.append(f"{place}: {len(options)} options, at least 3")
         for option in options:
             verdict = re.match(r"\s*\*\*(Right|Wrong)\.\*\*\s*(.*)", option.text, re.S)
             if not verdict:
@@ -291,10 +292,40 @@ def check_quiz(notebook):
             elif len(verdict[2].split()) < 5:
                 faults.append(f"{place}, {option.title}: give a reason")
             verdicts.append(verdict[1] if verdict else "")
-        if "Right" not in verdicts:
-            faults.append(f"{place}: no option is right")
+        if verdicts.count("Right") != 1:
+            count = verdicts.count("Right") or "no"
+            faults.append(f"{place}: {count} option is right, not one")
+        places += [at for at, verdict in enumerate(verdicts) if verdict == "Right"]
         if options and "open" in options[0].options:
             faults.append(f"{place}: the options must be collapsed, drop `:open:`")
+    if len(places) > 1 and len(set(places)) == 1:
+        faults.append(
+            "quiz: the right option stands at the same place in every question"
+        )
+    return faults
+
+
+def check_guesses(notebook):
+    """Three boxes of class predict, each the last thing before a cell with output."""
+    cells = read(notebook)
+    faults, count = [], 0
+    for at, cell in enumerate(cells):
+        boxes = [d for d in walk(cell.items) if "predict" in d.classes]
+        count += len(boxes)
+        following = itertools.takewhile(lambda c: c.kind == "code", cells[at + 1 :])
+        has_output = any(any(output_texts(c)) for c in following)
+        if boxes and not (cell.items[-1] is boxes[-1] and len(boxes) == 1):
+            faults.append(f"cell {cell.number}: a guess must end its cell, one a cell")
+        elif boxes and not has_output:
+            faults.append(f"cell {cell.number}: no output follows the guess")
+        for box in boxes:
+            choices = re.findall(r"^- (.*)$", box.text, flags=re.M)
+            if len(choices) == 1 or len(choices) > 4 or "$" in "".join(choices):
+                faults.append(
+                    f"cell {cell.number}: a number, or 2 to 4 choices without formulas"
+                )
+    if count < 3:
+        faults.append(f"{count} boxes of `:class: predict`, 3 are asked for")
     return faults
 
 
@@ -370,8 +401,10 @@ def check_prediction(notebook):
 
 
 def prose_words(notebook):
-    """Number of words of the prose: no solutions, no tables, code or formulas."""
-    text = flatten(markdown_items(read(notebook)), drop=("solution", "solution-start"))
+    """Words of the prose: no quiz, no solutions, no tables, code or formulas."""
+    items = markdown_items(read(notebook))
+    items = [i for i in items if isinstance(i, str) or "quiz" not in i.classes]
+    text = flatten(items, drop=("solution", "solution-start"))
     text = re.sub(r"^\s*\|.*$", "", text, flags=re.M)
     return len(re.findall(r"[^\W_][\w'’-]*", strip_inline(text)))
 
@@ -403,7 +436,7 @@ def check_boxes(notebook):
         if name in OTHER_BOXES:
             faults.append(
                 f"cell {directive.cell}: box {name!r} ({directive.title}): use note, "
-                "tip, warning, or an admonition of class check, front or quiz"
+                "tip, warning, or an admonition of class check, front, quiz or predict"
             )
         if name in BOXES and classes & BOX_CLASSES:
             faults.append(
@@ -449,6 +482,7 @@ NUMBERED_CHAPTER = {
     "sections": check_sections,
     "check_boxes": lambda nb, n: check_check_boxes(nb),
     "quiz": lambda nb, n: check_quiz(nb),
+    "guesses": lambda nb, n: check_guesses(nb),
     "exercises": lambda nb, n: check_exercises(nb),
     "prediction": lambda nb, n: check_prediction(nb),
     "size": lambda nb, n: check_size(nb),

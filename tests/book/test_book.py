@@ -169,18 +169,38 @@ FRONT = """# Baselines
 | **Run time** | about {run-time}`03_baselines` on 2 cores |
 ```"""
 
-QUESTION = """````{admonition} Question %d
+QUESTION = """`````{admonition} Question %d
 :class: quiz
 Why?
 
-```{dropdown} A. Fast
+```{dropdown} %s. Floor
+**Right.** Nothing below it has learned anything personal.
+```
+
+```{dropdown} %s. Fast
 **Wrong.** Speed alone is never a reason.
 ```
 
-```{dropdown} B. Floor
-**Right.** Nothing below it has learned anything personal.
+```{dropdown} C. Fame
+**Wrong.** Many people use it, which is no reason.
 ```
-````"""
+`````"""
+
+
+def question(number):
+    """The right option stands first in odd questions, second in even ones."""
+    if number % 2:
+        return QUESTION % (number, "A", "B")
+    parts = (QUESTION % (number, "B", "A")).split("\n\n")
+    return "\n\n".join([parts[0], parts[2], parts[1], parts[3]])
+
+
+GUESS = """Text before it.
+
+```{admonition} Your guess
+:class: predict
+How large is the number.
+%s```"""
 
 TABLE = """| Symbol | Meaning | Code |
 | --- | --- | --- |
@@ -249,10 +269,17 @@ def good_chapter():
         *[markdown(f"## {name}") for name in rules.MODEL_SECTIONS],
         *[markdown(f"## {name}\n\nText.") for name in rules.SECTIONS[1:4]],
         markdown("## Quiz"),
-        *[markdown(QUESTION % number) for number in (1, 2, 3, 4)],
+        *[markdown(question(number)) for number in (1, 2, 3, 4)],
         markdown(EXERCISES),
         code("import math\nprint(math.pi > 3)", printed("True\n")),
         markdown("````{solution-end}\n````"),
+        markdown(GUESS % ""),
+        code("6 * 7", printed("42")),
+        markdown(GUESS % "\n- one\n- two\n"),
+        code("x = 1"),
+        code("x", printed("1")),
+        markdown(GUESS % "\n- yes\n- no\n- it depends\n"),
+        code("x == 1", printed("True")),
         markdown("## Further reading\n\n- {cite:t}`harper2015movielens`: the data."),
         *[markdown("A word.") for _ in range(4)],
     ]
@@ -296,6 +323,23 @@ def append(cell, at=None):
         notebook["cells"].insert(where, copy.deepcopy(cell))
 
     return mutate
+
+
+def same_place(notebook):
+    for cell in notebook["cells"]:
+        if "class: quiz" in cell["source"]:
+            cell["source"] = question(1)
+
+
+def without_guess(notebook):
+    cells = notebook["cells"]
+    cells.remove(next(cell for cell in cells if "it depends" in cell["source"]))
+
+
+def without_output(notebook):
+    for cell in notebook["cells"]:
+        if cell["source"] == "6 * 7":
+            cell["outputs"] = []
 
 
 def add_twins(notebook):
@@ -378,8 +422,19 @@ BROKEN = {
     "no verdict": ("quiz", replace("**Wrong.**", "No."), "**Right.** or"),
     "no reason": ("quiz", replace("Speed alone is never a reason.", "No."), "reason"),
     "all wrong": ("quiz", replace("**Right.**", "**Wrong.**"), "no option is right"),
-    "one option": ("quiz", replace("{dropdown} B. Floor", "{note}"), "1 options"),
+    "two right": (
+        "quiz",
+        replace("**Wrong.** Speed", "**Right.** Speed"),
+        "2 option is right",
+    ),
+    "two options": ("quiz", replace("{dropdown} C. Fame", "{note}"), "2 options"),
     "open quiz": ("quiz", replace("A. Fast", "A. Fast\n:open:"), "collapsed"),
+    "same place": ("quiz", same_place, "the same place"),
+    "two guesses": ("guesses", without_guess, "2 boxes"),
+    "silent guess": ("guesses", without_output, "no output follows"),
+    "early guess": ("guesses", replace("number.\n```", "number.\n```\n\nX"), "end its"),
+    "one choice": ("guesses", replace("- one\n- two", "- one"), "2 to 4 choices"),
+    "a formula": ("guesses", replace("- one", "- $x$"), "without formulas"),
     "no label": ("exercises", replace(":label: ex-a\n", ""), "no label"),
     "no solution": ("exercises", replace("{solution} ex-b", "{note} b"), "0 solutions"),
     "stray solution": (
