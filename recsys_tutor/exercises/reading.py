@@ -78,8 +78,9 @@ def numbers_in(entry: dict, text: str) -> list[float]:
 
 
 def words_in(entry: dict, text: str) -> list[str]:
-    """The names in a text, with commas, semicolons or line breaks between them."""
-    found = [tidy(word) for word in re.split(r"[,;\n]", text)]
+    """The names in a text: one, or several with commas, semicolons or line breaks."""
+    one = len(entry["parts"]) == 1  # a title may have a comma
+    found = [tidy(word) for word in ([text] if one else re.split(r"[,;\n]", text))]
     return all_words(entry, [word for word in found if word])
 
 
@@ -161,8 +162,7 @@ def _is_number(x: object) -> bool:
 def read_words(entry: dict, answer: object) -> list[str]:
     answer = unpack(entry, answer)
     if isinstance(answer, str):
-        whole = len(entry["parts"]) == 1
-        return all_words(entry, [answer]) if whole else words_in(entry, answer)
+        return words_in(entry, answer)
     ordered = entry.get("ordered") and isinstance(answer, (set, frozenset))
     if ordered or not hasattr(answer, "__iter__"):
         raise refuse(entry, named(answer))
