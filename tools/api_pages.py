@@ -60,8 +60,8 @@ FLOORS = (
     Floor("Search", "Hyper-parameters: search and what it is worth.", ("tuning",)),
     Floor(
         "Study",
-        "The experiments of the book: what runs, what came out, how it is drawn.",
-        ("study", "plots", "book"),
+        "The book's own: its exercises, what was measured and how it is drawn.",
+        ("exercises", "study", "plots", "book"),
     ),
 )
 

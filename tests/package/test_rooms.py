@@ -43,6 +43,11 @@ FLOORS = [
     MODELS,
     # search
     {"tuning"},
+    # exercises
+    {"exercises.hidden"},
+    {"exercises.reading", "exercises.store"},
+    {"exercises.deciding"},
+    {"exercises"},
     # the book's own
     {"study", "study.process", "study.digests", "study.entries"},
     {"study.results", "study.search"},
