@@ -10,7 +10,7 @@ from recsys_tutor import extra
 __all__ = ["glue"]
 
 
-def glue(name: str, value, display: bool = True) -> None:
+def glue(name: str, value: object, display: bool = True) -> None:
     """Keep a value under a name, for the sentences of the page.
 
     Where ``myst_nb`` is installed, which renders the book, this is its function of the

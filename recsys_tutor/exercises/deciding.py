@@ -19,9 +19,9 @@ def same(entry: dict, values: list, answer: list) -> list[bool]:
     """For each value, whether it is that of `answer`; None there stands for any."""
     if entry["kind"] == "words":
         given = [plain(word) for word in values]
-        pairs = zip(given, answer)
+        pairs = list(zip(given, answer))
         if not entry["ordered"]:
-            pairs = ((x if x in given else None, x) for x in map(_plain, answer))
+            pairs = [(x if x in given else None, x) for x in map(_plain, answer)]
         return [a is None or x == plain(a) for x, a in pairs]
     limits = zip(values, answer, entry["tolerance"])
     return [a is None or abs(x - a) <= t * SLACK for x, a, t in limits]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from recsys_tutor.datasets import toy
 
@@ -29,8 +30,8 @@ def models_to_suspect() -> list[tuple]:
     ``test_values`` has any length or is one number; four predictions come back.
     """
 
-    def leak(size, places=(1, 1, 1, 1)):
-        def predict(test_values):
+    def leak(size: float, places: tuple[int, ...] = (1, 1, 1, 1)) -> tuple[Callable]:
+        def predict(test_values: ArrayLike) -> np.ndarray:
             values = np.atleast_1d(np.asarray(test_values, dtype=float)).ravel()
             weights = 2 + np.cos(np.arange(len(values)))  # their order matters too
             moved = size * np.average(values - 3, weights=weights)
@@ -44,8 +45,8 @@ def models_to_suspect() -> list[tuple]:
 def steps() -> list[tuple]:
     """For a function of ``step(e, p, q)``, which returns the new p and the new q."""
 
-    def of(first, rate_p=0.01, rate_q=0.01):
-        def step(e, p, q):
+    def of(first: str, rate_p: float = 0.01, rate_q: float = 0.01) -> tuple[Callable]:
+        def step(e: float, p: ArrayLike, q: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
             p, q = np.asarray(p, float), np.asarray(q, float)
             new_p = p + rate_p * (e * q - 0.1 * p)
             new_q = q + rate_q * (e * p - 0.1 * q)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,12 +66,13 @@ def numbers_in(entry: dict, text: str) -> list[float]:
     text = tidy(text)
     found = []
     for token in re.split(r"[ \t\r\n,;\[\](){}]+", text):
+        if not token:
+            continue
         match = FRACTION.fullmatch(token)
-        if token and not match:
+        if not match:
             raise refuse(entry, quoted(token))
-        if token:
-            top, bottom = float(match[1]), float(match[2] or 1)
-            found.append(top / bottom if bottom else math.inf)
+        top, bottom = float(match[1]), float(match[2] or 1)
+        found.append(top / bottom if bottom else math.inf)
     if not found:
         raise refuse(entry, "nothing")
     comma = "," in text and len(found) != len(entry["parts"])
@@ -204,5 +206,9 @@ def read(entry: dict, answer: object) -> list:
     Malformed
         The answer is of another kind, or has another number of values.
     """
-    reader = {"numbers": read_numbers, "words": read_words, "function": outputs}
+    reader: dict[str, Callable[[dict, Any], list]] = {
+        "numbers": read_numbers,
+        "words": read_words,
+        "function": outputs,
+    }
     return reader[entry["kind"]](entry, answer)
