@@ -8,6 +8,8 @@ Chapter: all.
 
 from __future__ import annotations
 
+from typing import Any
+
 from recsys_tutor.exercises.reading import plain
 
 __all__ = ["decide", "same"]
@@ -19,7 +21,7 @@ def same(entry: dict, values: list, answer: list) -> list[bool]:
     """For each value, whether it is that of `answer`; None there stands for any."""
     if entry["kind"] == "words":
         given = [plain(word) for word in values]
-        pairs = list(zip(given, answer))
+        pairs: list[tuple[str | None, Any]] = list(zip(given, answer))
         if not entry["ordered"]:
             pairs = [(x if x in given else None, x) for x in map(_plain, answer)]
         return [a is None or x == plain(a) for x, a in pairs]

@@ -356,7 +356,7 @@ def test_no_chapter_opens_a_file_or_imports_what_only_the_build_needs():
             assert "../" not in source, name
             tree = ast.parse(source)
             names = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-            assert not names & {"myst_nb", "book_checks", "notebooks"}, name
+            assert not names & {"myst_nb", "chapter_text", "notebooks"}, name
 
 
 # -- the edition of a build ------------------------------------------------------------

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import permutations
 from pathlib import Path
 
-import book_checks
+import chapter_text
 import nbformat
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from recsys_tutor.exercises.reading import Malformed
 answers = importlib.import_module("answers")  # tools/answers.py
 ENTRIES = store.entries()
 NAMES = sorted(ENTRIES)
-CHAPTERS = sorted(book_checks.BOOK.glob("[0-9]*.ipynb"))
+CHAPTERS = sorted(chapter_text.BOOK.glob("[0-9]*.ipynb"))
 NUMBERS = [name for name in NAMES if ENTRIES[name]["kind"] == "numbers"]
 WORDS = [name for name in NAMES if ENTRIES[name]["kind"] == "words"]
 FUNCTIONS = [name for name in NAMES if ENTRIES[name]["kind"] == "function"]
@@ -64,8 +64,8 @@ def said(made, answer, wrong_before=0):
 
 def exercises_of(path):
     """Name and tier of every exercise of a chapter, and the code of its solution."""
-    cells = book_checks.read(nbformat.read(path, as_version=4))
-    for found in book_checks.walk(book_checks.markdown_items(cells)):
+    cells = chapter_text.read(nbformat.read(path, as_version=4))
+    for found in chapter_text.walk(chapter_text.markdown_items(cells)):
         if found.name == "exercise":
             label = found.options["label"]
             name = f"{path.name[:2]}-{label.rpartition('-')[2]}"

@@ -2,7 +2,7 @@
 
 import json
 
-import book_checks as rules
+import chapter_text as rules
 import nbformat
 import pytest
 from test_html import HTML, PAGES, Visit, browser, read, visit  # noqa: F401
