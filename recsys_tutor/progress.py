@@ -32,8 +32,8 @@ def is_watched() -> bool:
     said = os.environ.get(VARIABLE)
     if said is not None:
         return said != "0"
-    if "ipykernel" in sys.modules:
-        shell = sys.modules["IPython"].get_ipython()
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None and "ipykernel" in sys.modules:
         return VSCODE in shell.user_ns or any(name in os.environ for name in LIVE)
     return sys.stderr is not None and sys.stderr.isatty()
 
