@@ -6,6 +6,7 @@ The chapters are found by their file names: a new one is covered by itself.
 import copy
 import json
 import re
+import sys
 
 import chapter_names as names
 import chapter_rules as rules
@@ -13,6 +14,8 @@ import nbformat
 import pytest
 import yaml
 from chapter_text import BOOK, chapter_number
+
+from recsys_tutor.book import glue
 
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 NUMBERED = [path for path in CHAPTERS if chapter_number(path) is not None]
@@ -545,3 +548,19 @@ def test_plain_json_notebooks_are_read_too():
     for cell in notebook["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
     assert [RULES[rule](notebook, GOOD) for rule in RULES] == [[]] * len(RULES)
+
+
+# ------------------------------------------------------- what chapters import of it
+
+
+def test_glue_is_the_build_s_own(monkeypatch):
+    kept = []
+    monkeypatch.setattr("myst_nb.glue", lambda *given: kept.append(given))
+    glue("share", 0.5, display=False)
+    assert kept == [("share", 0.5, False)]
+
+
+def test_glue_needs_and_shows_nothing_without_the_build(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "myst_nb", None)  # its import fails
+    glue("share", 0.5)
+    assert capsys.readouterr() == ("", "")
