@@ -50,7 +50,9 @@ def no_memory():
 
 
 def open_page(visit, path):
-    """Without waiting for the formulas: the fields need none."""
+    """Without formulas and search: they take long, and the fields need neither."""
+    for heavy in ("**/mathjax/*", "**/searchindex.js"):
+        visit.page.route(heavy, lambda route: route.fulfill(body=""))
     visit.page.goto(path.as_uri(), wait_until="domcontentloaded")
 
 
