@@ -58,6 +58,8 @@ def main(arguments=None):
                         document.querySelectorAll('details').forEach(d => d.open = true)
                         document.querySelectorAll('.toggle-hidden').forEach(
                             e => e.classList.remove('toggle-hidden'))
+                        document.querySelectorAll('[hidden="until-found"]').forEach(
+                            e => { e.hidden = false })
                     }"""
                 )
             png = page.screenshot(full_page=True, animations="disabled")

@@ -238,6 +238,8 @@ class Visit:
         """The visible elements that make the page wider than the screen."""
         return self.page.evaluate(
             """() => {
+                const covered = document.querySelectorAll('[hidden="until-found"]')
+                covered.forEach(part => { part.hidden = false })
                 const width = document.documentElement.clientWidth
                 if (document.documentElement.scrollWidth <= width) { return [] }
                 const all = [...document.querySelectorAll('article *, main > *')]
@@ -304,9 +306,10 @@ def test_solutions_and_quiz_open_on_a_click(visit):
     assert not content.is_visible()
     solution.locator(".admonition-title").first.click(position={"x": 3, "y": 3})
     assert content.is_visible()
-    option = visit.page.locator("div.admonition.quiz details").first
+    question = visit.page.locator("div.admonition.quiz").first
+    option = question.locator("details").first
     assert option.get_attribute("open") is None
-    option.locator("summary").click()
+    question.get_by_role("radio").first.click()
     assert option.get_attribute("open") is not None
 
 
