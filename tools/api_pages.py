@@ -61,7 +61,7 @@ FLOORS = (
     Floor(
         "Study",
         "The experiments of the book: what runs, what came out, how it is drawn.",
-        ("study", "plots"),
+        ("study", "plots", "moving"),
     ),
 )
 
