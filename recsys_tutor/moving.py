@@ -63,6 +63,7 @@ def frames(
     x: str = "",
     y: str = "",
     kind: str = "lines",
+    seen: str = "",
     still=None,
     **options,
 ) -> Html:
@@ -85,6 +86,8 @@ def frames(
         The finding, and what a reader sees who does not see the picture.
     x, y : str
         Labels of the axes.
+    seen : str
+        The caption: what there was to see.
     still : a value of ``pictures``, optional
         The picture on paper and at the start; the last one if not given.
     **options
@@ -110,7 +113,8 @@ def frames(
         shown = "inline" if k == start else "none"
         still_class = " still" if k == start else ""
         lines.append(f'<g class="frame{still_class}" display="{shown}">{marks}</g>')
-    lines += ["</svg>", *_slider(slider, values, start), "</figure>"]
+    lines += ["</svg>", *_slider(slider, values, start)]
+    lines.append(f"<figcaption>{escape(seen)}</figcaption></figure>")
     text = f"<{len(values)} pictures of {slider}: {', '.join(values)}>"
     return Html("\n".join(lines), text)
 
@@ -343,7 +347,7 @@ def live_toy(
     ratings,
     start: Mapping[str, Sequence] | None = None,
     *,
-    try_this: str,
+    seen: str,
     **settings: float | Sequence[float],
 ) -> Html:
     """A small rating matrix whose cells a reader can change, and a model's steps.
@@ -355,8 +359,8 @@ def live_toy(
         A small one, for instance the toy's.
     start : mapping of name -> array
         Where the parameters begin, as the model's step function takes them.
-    try_this : str
-        The table's caption: what to do and what to look at.
+    seen : str
+        The caption: what there was to see.
     **settings
         The step's settings by name; a list lets the reader choose, its first is set.
     """
@@ -387,7 +391,7 @@ def live_toy(
         shown = [f"{r:g}" if r else "." for r in row]
         lines.append(f"<tr><th>{escape(user)}</th>{_cells(shown, 'td')}</tr>")
     lines.append("</tbody></table></div>")
-    lines.append(f"<figcaption>{escape(try_this)}</figcaption></figure>")
+    lines.append(f"<figcaption>{escape(seen)}</figcaption></figure>")
     size = f"{len(users)} users x {len(items)} items"
     return Html("\n".join(lines), f"<live toy: {model}, {size}>")
 

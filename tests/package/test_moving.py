@@ -98,7 +98,7 @@ def test_frames_say_what_they_need(pictures, kind, message):
 def test_the_live_toy_has_the_table_and_what_the_script_needs():
     Q = np.eye(6, 2)
     shown = live_toy(
-        "als", toy().interactions, {"Q": Q}, reg=[1, 5], try_this="Do <it>"
+        "als", toy().interactions, {"Q": Q}, reg=[1, 5], seen="Do <it>"
     )
     assert isinstance(shown, Html)
     assert repr(shown) == "<live toy: als, 5 users x 6 items>"
@@ -115,7 +115,7 @@ def test_the_live_toy_says_what_is_missing():
     with pytest.raises(
         ValueError, match=r"als starts from \['Q'\] and takes \['reg'\]"
     ):
-        live_toy("als", toy().interactions, reg=1, try_this="")
+        live_toy("als", toy().interactions, reg=1, seen="")
 
 
 def test_plots_has_both():
