@@ -147,7 +147,9 @@ def _ticks(low, high, most=5):
     power = 10.0 ** np.floor(np.log10(step))
     step = power * min(f for f in (1, 2, 5, 10) if f * power >= step * (1 - 1e-9))
     first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
-    return step * np.arange(first, last + 1), max(0, -int(np.floor(np.log10(step))))
+    return step * np.arange(first, last + 1) + 0.0, max(
+        0, -int(np.floor(np.log10(step)))
+    )
 
 
 class _Axes:
@@ -183,9 +185,11 @@ _AXIS = 'fill="none" stroke="currentColor" stroke-opacity="0.5"'
 
 
 def _limits(values, given, room=0.05):
+    low, high = float(np.min(values)), float(np.max(values))
+    if not np.isfinite([low, high]).all():
+        raise ValueError("a picture has numbers that are not finite")
     if given is not None:
         return given
-    low, high = float(np.min(values)), float(np.max(values))
     room *= (high - low) or 1.0
     return low - room, high + room
 
@@ -313,6 +317,9 @@ def _heat(pictures, x, y, rows=(), columns=(), fmt="{:.1f}"):
 
 def _cell(x, y, wide, value, size, fmt):
     """Blue above zero, orange below; the stronger, the larger."""
+    shown = (fmt or "{:.2f}").format(value)
+    if float(shown) == 0:  # what is 0 but for rounding has no sign
+        value, shown = 0.0, shown.lstrip("-")
     c, strength = (0 if value >= 0 else 1), 0.75 * abs(value) / size
     box = (
         f'<rect x="{_n(x)}" y="{y}" width="{_n(wide - 1)}" height="{ROW - 1}" '
@@ -320,7 +327,6 @@ def _cell(x, y, wide, value, size, fmt):
     )
     if not fmt:
         return box
-    shown = fmt.format(value + 0.0)
     return box + _text(x + wide / 2, y + 15, shown, anchor="middle")
 
 

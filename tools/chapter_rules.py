@@ -335,16 +335,32 @@ def check_prediction(notebook):
     return ["nothing asks for a prediction ('Before you run ...' or 'Predict ...')"]
 
 
+def without_moving(cells):
+    """The cells without pictures that move and the cell of text above each."""
+    moves = [re.search(r"\bplots\.(frames|live_toy)\(", c.source) for c in cells]
+    above = [*moves[1:], None]
+    pairs = zip(cells, moves, above, strict=True)
+    return [
+        c
+        for c, is_one, next_one in pairs
+        if not is_one and not (next_one and c.kind == "markdown")
+    ]
+
+
 def prose_words(notebook):
-    """Number of words of the prose: no solutions, no tables, code or formulas."""
-    text = flatten(markdown_items(read(notebook)), drop=("solution", "solution-start"))
+    """Number of words of the prose: no solutions, no tables, code or formulas.
+
+    Nor what says what to try with a picture that moves.
+    """
+    cells = without_moving(read(notebook))
+    text = flatten(markdown_items(cells), drop=("solution", "solution-start"))
     text = re.sub(r"^\s*\|.*$", "", text, flags=re.M)
     return len(re.findall(r"[^\W_][\w'’-]*", strip_inline(text)))
 
 
 def cell_count(notebook):
-    """Number of cells outside the gated solutions."""
-    return sum(1 for cell in read(notebook) if not cell.solution)
+    """Number of cells outside the gated solutions, pictures that move not counted."""
+    return sum(1 for cell in without_moving(read(notebook)) if not cell.solution)
 
 
 def check_size(notebook):

@@ -97,9 +97,7 @@ def test_frames_say_what_they_need(pictures, kind, message):
 
 def test_the_live_toy_has_the_table_and_what_the_script_needs():
     Q = np.eye(6, 2)
-    shown = live_toy(
-        "als", toy().interactions, {"Q": Q}, reg=[1, 5], seen="Do <it>"
-    )
+    shown = live_toy("als", toy().interactions, {"Q": Q}, reg=[1, 5], seen="Do <it>")
     assert isinstance(shown, Html)
     assert repr(shown) == "<live toy: als, 5 users x 6 items>"
     page = BeautifulSoup(shown._repr_html_(), "html.parser")

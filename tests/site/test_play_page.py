@@ -5,9 +5,11 @@ were edited at random, and every number is compared. Then the pages: mouse, keyb
 reduced motion, print, no script.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csc_array, csr_array, eye_array
 
@@ -16,6 +18,7 @@ from recsys_tutor.baselines import bias_half_step, bias_objective
 from recsys_tutor.datasets import toy
 from recsys_tutor.implicit_mf import implicit_als_objective, weighted_als_half_step
 from recsys_tutor.mf import als_half_step, als_objective, sgd_epoch, sgd_objective
+from recsys_tutor.moving import frames, live_toy
 from recsys_tutor.neighbors import ease_weights
 from recsys_tutor.plsa import em_step, free_energy
 
@@ -247,3 +250,206 @@ def test_the_normal_numbers_are_normal(bare):
     _, z = bare.evaluate("window.toyModels.normals(1, 20000)")
     assert abs(np.mean(z)) < 0.03 and abs(np.std(z) - 1) < 0.03
     assert close(z[:50], normals(mulberry(1), 50))
+
+
+# ------------------------------------------------------------------ the components
+
+PICTURES = {k: {"a": ([0, 1], [0, k])} for k in (1, 2, 3)}
+FRAMES = frames("λ", PICTURES, title="It rises", alt="A line that rises.", still=2)
+LIVE = live_toy("bias", toy().interactions, reg_u=[5, 50], reg_i=2, seen="Seen.")
+SCRIPTS = ("toy_models.js", "play.js", "leaderboard.js")
+BOARD = pd.DataFrame(
+    {"ndcg": [0.3, 0.1, 0.2, 0.5, 0.4, 0.9, 0.8, np.nan], "±": 0.01},
+    index=["Random", "EASE", "PLSA", "BPR", "MF", "GRU", "SASRec", "Item-kNN"],
+)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A page with a slider, a live toy and a table, named as the leaderboard's."""
+    folder = tmp_path_factory.mktemp("book")
+    scripts = "".join(
+        f"<script src='{(STATIC / s).as_uri()}'></script>" for s in SCRIPTS
+    )
+    style = f"<link rel=stylesheet href='{(STATIC / 'book.css').as_uri()}'>"
+    parts = FRAMES._repr_html_() + LIVE._repr_html_() + BOARD.to_html()
+    path = folder / "18_leaderboard.html"
+    path.write_text(
+        f"<!doctype html><meta charset=utf-8>{style}{scripts}"
+        f"<article class=bd-article>{parts}</article>",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def opened(browser, written):
+    """A function that opens the page, with options of the browser's context."""
+    contexts = []
+
+    def open_(**options):
+        context = browser.new_context(offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.faults = []
+        page.on("console", lambda m: page.faults.append(m.text))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.goto(written.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def visible_frames(page):
+    return page.evaluate(
+        "[...document.querySelectorAll('g.frame')].map("
+        "g => getComputedStyle(g).display !== 'none')"
+    )
+
+
+def test_slider_by_keyboard_and_mouse(opened):
+    page = opened()
+    assert visible_frames(page) == [False, True, False]
+    slider = page.locator(".frames input")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert visible_frames(page) == [False, False, True]
+    assert page.locator(".frames output").inner_text() == "3"
+    assert slider.get_attribute("aria-valuetext") == "3"
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+    assert visible_frames(page) == [True, False, False]
+    page.get_by_role("button", name="forward").click()
+    assert visible_frames(page) == [False, True, False]
+    page.get_by_role("button", name="back").click()
+    assert visible_frames(page) == [True, False, False]
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Stop").wait_for()
+    page.get_by_role("button", name="Play").wait_for()  # it ends by itself
+    assert visible_frames(page) == [False, False, True]
+    assert page.faults == []
+
+
+def test_no_film_where_motion_is_not_wanted(opened):
+    page = opened(reduced_motion="reduce")
+    assert page.get_by_role("button", name="forward").count() == 1
+    assert page.get_by_role("button", name="Play").count() == 0
+
+
+def test_on_paper_the_still_picture_and_the_table(opened):
+    page = opened()
+    page.locator(".frames input").fill("0")
+    page.get_by_role("button", name="One step").click()
+    page.emulate_media(media="print")
+    assert visible_frames(page) == [False, True, False]
+    assert page.locator(".frames-still").is_visible()
+    assert page.locator(".toy-still").is_visible()
+    for hidden in (".frames-controls", ".toy-live", ".board-tools"):
+        assert not page.locator(hidden).is_visible(), hidden
+
+
+def test_without_a_script_there_is_a_picture_and_a_table(opened):
+    page = opened(java_script_enabled=False)
+    shown = [g.is_visible() for g in page.locator("g.frame path").all()]
+    assert shown == [False, True, False]
+    assert page.locator(".frames-still").is_visible()
+    assert not page.locator(".frames-controls").is_visible()
+    assert page.locator(".toy-still td").count() == 30
+    assert page.locator("table.dataframe tbody tr").count() == len(BOARD)
+
+
+def test_the_toy_steps_and_is_edited_by_keyboard_and_mouse(opened):
+    page = opened()
+    toy_ = page.locator("figure.live-toy")
+    assert not toy_.locator(".toy-still").is_visible()
+    toy_.get_by_role("button", name="One step").click()
+    assert "half step of the films" in toy_.locator(".toy-status").inner_text()
+    first = toy_.locator("[data-cell='0,0']")
+    assert first.locator(".score").inner_text() == "3.20"  # the pencil's 3 + 0.2
+    first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("1")
+    changed = toy_.locator("[data-cell='1,0']")
+    assert changed.locator(".rating").inner_text() == "1"
+    assert changed.evaluate("node => node === document.activeElement")
+    page.keyboard.press("Delete")
+    assert "no rating" in changed.get_attribute("aria-label")
+    changed.click()
+    assert changed.locator(".rating").inner_text() == "1"
+    assert toy_.locator("[tabindex='0']").count() == 1, "one stop of the tab key"
+    toy_.get_by_role("button", name="First ratings").click()
+    assert changed.locator(".rating").inner_text() == "4"
+    toy_.locator("select").select_option("50")
+    assert page.faults == []
+
+
+def names(page):
+    rows = page.locator("table.sortable tbody tr:visible th").all()
+    return [row.inner_text() for row in rows]
+
+
+def test_the_leaderboard_sorts_and_filters(opened):
+    page = opened()
+    head = page.get_by_role("button", name="ndcg")
+    head.focus()
+    page.keyboard.press("Enter")
+    assert names(page)[:2] == ["GRU", "SASRec"] and names(page)[-1] == "Item-kNN"
+    th = page.locator("table.sortable th").nth(1)
+    assert th.get_attribute("aria-sort") == "descending"
+    head.click()
+    assert names(page)[0] == "EASE" and names(page)[-1] == "Item-kNN"
+    head.click()
+    assert names(page) == list(BOARD.index) and th.get_attribute("aria-sort") is None
+    page.locator(".board-tools input[type=search]").fill("s")
+    assert names(page) == ["EASE", "PLSA", "SASRec"]
+    page.locator(".board-tools input[type=checkbox]").uncheck()
+    assert not page.get_by_role("button", name="±").is_visible()
+    assert page.faults == []
+
+
+# ------------------------------------------------------------------------- the book
+
+
+def shown_in_the_book():
+    """Chapter and HTML of every slider and live toy in the notebooks."""
+    for path in sorted(STATIC.parent.glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if "plots.frames(" in "".join(
+                cell["source"]
+            ) or "plots.live_toy(" in "".join(cell["source"]):
+                yield path.stem, "".join(cell["outputs"][0]["data"]["text/html"])
+
+
+def test_the_book_has_ten_sliders_and_live_toys_in_five_chapters():
+    found = list(shown_in_the_book())
+    sliders = [html for _, html in found if 'class="frames"' in html]
+    toys = {chapter for chapter, html in found if 'class="live-toy"' in html}
+    assert len(sliders) >= 10 and len(toys) >= 5
+    assert max(len(html) for _, html in found) <= 60_000
+    assert not any("nan" in html for html in sliders)
+
+
+def test_every_component_of_the_book_works(browser, tmp_path):
+    scripts = "".join(
+        f"<script src='{(STATIC / s).as_uri()}'></script>" for s in SCRIPTS
+    )
+    parts = "".join(html for _, html in shown_in_the_book())
+    path = tmp_path / "all.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8>{scripts}{parts}", "utf-8")
+    page, faults = browser.new_page(), []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(path.as_uri())
+    for toy_ in page.locator("figure.live-toy").all():
+        for name in ("One step", "One step", "One step"):
+            toy_.get_by_role("button", name=name).click()
+        assert "Step 3" in toy_.locator(".toy-status").inner_text()
+        assert toy_.locator("td.top").first.inner_text() != "–"
+    for figure in page.locator("figure.frames").all():
+        figure.locator("input").fill("0")
+        shown = figure.locator("g.frame").first.get_attribute("display")
+        assert shown == "inline"
+    page.close()
+    assert faults == []
