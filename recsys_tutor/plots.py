@@ -3,6 +3,8 @@
 Nothing here knows a model, shows a figure or changes a global setting, except
 :func:`use_style`, which a notebook calls once. Colours are those of Okabe and Ito
 (2008), told apart by colour-blind readers; the background is light in every theme.
+:func:`~recsys_tutor.moving.frames` and :func:`~recsys_tutor.moving.live_toy`, which
+return HTML, can be called from here too.
 
 Chapter: all.
 """
@@ -15,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recsys_tutor import extra
+from recsys_tutor.moving import frames as frames
+from recsys_tutor.moving import live_toy as live_toy
 
 with extra("plots"):
     import matplotlib.pyplot as plt
