@@ -47,7 +47,7 @@ ON_INPUT = (
 class Html:
     """HTML that a notebook shows; as text it is one line that says what it is."""
 
-    def __init__(self, html: str, text: str):
+    def __init__(self, html: str, text: str) -> None:
         self.html, self.text = html, text
 
     def _repr_html_(self) -> str:
@@ -161,7 +161,7 @@ def _ticks(low: float, high: float, most: int = 5) -> tuple[np.ndarray, int]:
 class _Axes:
     """From numbers to coordinates, and the lines and words around the picture."""
 
-    def __init__(self, xlim: Limits, ylim: Limits):
+    def __init__(self, xlim: Limits, ylim: Limits) -> None:
         self.xlim = float(xlim[0]), float(xlim[1])
         self.ylim = float(ylim[0]), float(ylim[1])
 
