@@ -12,7 +12,7 @@ import sphinx_links
 #: Modules that serve the others and are the subject of no chapter's text.
 SERVING = {"checks", "entries", "files", "kernels", "parts", "plots", "ranking"}
 SERVING |= {"cells", "columns", "saving", "text_file", "text_table"}
-SERVING |= {"book", "callbacks", "parameters", "progress", "testing"}
+SERVING |= {"book", "callbacks", "moving", "parameters", "progress", "testing"}
 
 
 def code_links(text):
