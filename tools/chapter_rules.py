@@ -7,6 +7,7 @@ must report.
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import chapter_names as names
@@ -335,15 +336,19 @@ def check_prediction(notebook):
     return ["nothing asks for a prediction ('Before you run ...' or 'Predict ...')"]
 
 
+def is_moving(cell):
+    """Whether it shows a picture that moves or a live toy."""
+    return bool(re.search(r"\bplots\.(frames|live_toy)\(", cell.source))
+
+
 def without_moving(cells):
     """The cells without pictures that move and the cell of text above each."""
-    moves = [re.search(r"\bplots\.(frames|live_toy)\(", c.source) for c in cells]
-    above = [*moves[1:], None]
-    pairs = zip(cells, moves, above, strict=True)
+    nexts = [*cells[1:], None]
     return [
-        c
-        for c, is_one, next_one in pairs
-        if not is_one and not (next_one and c.kind == "markdown")
+        cell
+        for cell, after in zip(cells, nexts, strict=True)
+        if not is_moving(cell)
+        and not (after is not None and is_moving(after) and cell.kind == "markdown")
     ]
 
 
@@ -359,8 +364,13 @@ def prose_words(notebook):
 
 
 def cell_count(notebook):
-    """Number of cells outside the gated solutions, pictures that move not counted."""
-    return sum(1 for cell in without_moving(read(notebook)) if not cell.solution)
+    """Number of cells outside the gated solutions; a picture that moves counts nothing.
+
+    Nor does the text that goes on below it.
+    """
+    cells = read(notebook)
+    on = sum(a.kind == "markdown" and is_moving(b) for b, a in pairwise(cells))
+    return sum(1 for cell in without_moving(cells) if not cell.solution) - on
 
 
 def check_size(notebook):

@@ -448,3 +448,16 @@ def test_plain_json_notebooks_are_read_too():
     for cell in notebook["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
     assert [RULES[rule](notebook, 3) for rule in RULES] == [[]] * len(RULES)
+
+
+def test_a_picture_that_moves_adds_neither_words_nor_cells():
+    plain, moving = good_chapter(), good_chapter()
+    assert moving["cells"][2]["cell_type"] == "markdown"
+    added = [
+        markdown("Try many words here."),
+        code("plots.frames()"),
+        markdown("## On"),
+    ]
+    moving["cells"][3:3] = added
+    assert rules.cell_count(moving) == rules.cell_count(plain)
+    assert rules.prose_words(moving) == rules.prose_words(plain) + 1
