@@ -1,4 +1,4 @@
-// Print shows what a reader could unfold: proofs, reasons of the quiz, folded code.
+// Print shows what a reader could unfold: proofs, reasons of the quiz (folded code is left out).
 // Afterwards everything is folded as it was. (page.css does the same without a script
 // in browsers that know ::details-content.)
 (() => {
