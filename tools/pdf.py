@@ -20,6 +20,7 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 HTML = Path(__file__).resolve().parent.parent / "_build" / "html"
+COVER = "book/index"
 COMBINED = "book-in-one.html"
 LONG = 30 * 60_000  # ms that setting all formulas and printing may take
 REFERRING = (
@@ -63,8 +64,7 @@ def order(folder):
     cover = BeautifulSoup((folder / "index.html").read_text("utf-8"), "html.parser")
     links = cover.select("nav.bd-docs-nav a.reference.internal")
     names = [urlsplit(link["href"]).path.removesuffix(".html") for link in links]
-    root = re.sub(r".*?(book/index).*", r"\1", " ".join(names))
-    return list(dict.fromkeys([root, *(name for name in names if name)]))
+    return list(dict.fromkeys([COVER, *(name for name in names if name)]))
 
 
 def anchor(name, place=""):

@@ -25,26 +25,29 @@
     }
   };
 
-  // The first mark at or after the place that the link named.
-  const firstMark = (marks) => {
-    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const after = marks.find(
-      (mark) =>
-        place &&
-        (place.contains(mark) ||
-          place.compareDocumentPosition(mark) & Node.DOCUMENT_POSITION_FOLLOWING),
-    );
-    return after || marks[0];
-  };
+  // At or after the place that the link named.
+  const isBelow = (mark, place) =>
+    place.contains(mark) ||
+    place.compareDocumentPosition(mark) & Node.DOCUMENT_POSITION_FOLLOWING;
+
+  // A formula also has words for a reader who listens; nobody sees them.
+  const isSeen = (mark) => mark.getBoundingClientRect().width > 1;
 
   const land = () => {
     const article = document.querySelector("article");
     words.forEach((word) => _highlightText(article, word, "highlighted"));
-    const first = firstMark([...article.querySelectorAll(".highlighted")]);
-    if (first) {
-      unfold(first);
-      first.classList.add("first-match");
-      first.scrollIntoView({ block: "center", behavior: "instant" });
+    const all = [...article.querySelectorAll(".highlighted")].filter(
+      (mark) => !mark.closest("mjx-container"),
+    );
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const below = place ? all.filter((mark) => isBelow(mark, place)) : all;
+    for (const mark of below.length ? below : all) {
+      unfold(mark);
+      if (isSeen(mark)) {
+        mark.classList.add("first-match");
+        mark.scrollIntoView({ block: "center", behavior: "instant" });
+        break;
+      }
     }
   };
 

@@ -119,10 +119,9 @@ def test_axe_reports_faults(browser, tmp_path):  # noqa: F811
     path.write_text(
         "<!doctype html><html lang=en><title>x</title><main><h1>x</h1>"
         "<p style='color: #bbb; background: #fff'>pale</p><pre><span>a</span></pre>"
-        "<div style='width: 90px; overflow: auto'><div style='width: 900px'>wide</div>"
-        "</div><button></button></main></html>"
+        "<button></button></main></html>"
     )
     page = tools.open_page(browser)
     page.goto(path.as_uri())
     found = {fault[0] for fault in violations(page)}
-    assert {"color-contrast", "scrollable-region-focusable", "button-name"} <= found
+    assert {"color-contrast", "button-name"} <= found

@@ -144,7 +144,7 @@ def test_print_opens_every_fold(visit, by_script):  # noqa: F811
     visit.open(PROOF)
     hidden = """() => [...document.querySelectorAll('article details')].filter(
         fold => ![...fold.children].slice(1).every(
-            inside => inside.getBoundingClientRect().height > 0)).length"""
+            inside => inside.checkVisibility())).length"""
     assert visit.page.evaluate(hidden) > 10
     visit.page.emulate_media(media="print")
     if by_script:
