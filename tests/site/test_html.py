@@ -234,12 +234,18 @@ class Visit:
     def count(self, selector):
         return self.page.locator(selector).count()
 
+    def uncover(self):
+        """Show what waits for a reader's guess."""
+        self.page.evaluate(
+            """() => document.querySelectorAll('[hidden="until-found"]')
+                .forEach(part => { part.hidden = false })"""
+        )
+
     def overflow(self):
-        """The visible elements that make the page wider than the screen."""
+        """The elements that make the page wider than the screen, covered or not."""
+        self.uncover()
         return self.page.evaluate(
             """() => {
-                const covered = document.querySelectorAll('[hidden="until-found"]')
-                covered.forEach(part => { part.hidden = false })
                 const width = document.documentElement.clientWidth
                 if (document.documentElement.scrollWidth <= width) { return [] }
                 const all = [...document.querySelectorAll('article *, main > *')]

@@ -52,6 +52,7 @@ def test_what_has_the_focus_is_seen(visit):  # noqa: F811
 
 def test_a_figure_opens_by_click_and_by_keyboard(visit):  # noqa: F811
     visit.open(PROOF)
+    visit.uncover()
     figure = visit.page.locator("article a.image-reference").first
     dialog = visit.page.locator("dialog.figure-dialog")
     assert not dialog.is_visible()
@@ -74,6 +75,7 @@ def test_a_figure_opens_by_click_and_by_keyboard(visit):  # noqa: F811
 
 def test_wide_figures_keep_their_letters_on_a_phone(phone):
     phone.open(PROOF)
+    phone.uncover()
     figures = phone.page.locator("article a.image-reference")
     sizes = figures.evaluate_all(
         """links => links.map(link => {
@@ -142,7 +144,8 @@ def test_previous_and_next_fit_a_phone(phone, path):
 @pytest.mark.parametrize("by_script", [True, False], ids=["script", "style"])
 def test_print_opens_every_fold(visit, by_script):  # noqa: F811
     visit.open(PROOF)
-    hidden = """() => [...document.querySelectorAll('article details')].filter(
+    # folded code stays folded: paper has the sentence above it
+    hidden = """() => [...document.querySelectorAll('article details:not(.hide)')].filter(
         fold => ![...fold.children].slice(1).every(
             inside => inside.checkVisibility())).length"""
     assert visit.page.evaluate(hidden) > 10
