@@ -111,4 +111,4 @@ render: .venv/stamp-test
 	@$(RENDER)
 
 html: .venv/stamp-test # the rendered pages, read as files and in a browser without network
-	$(PY) -m pytest -m html tests
+	$(PY) -m pytest -m html -n 2 tests
