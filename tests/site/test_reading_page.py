@@ -145,8 +145,9 @@ def test_previous_and_next_fit_a_phone(phone, path):
 def test_print_opens_every_fold(visit, by_script):  # noqa: F811
     visit.open(PROOF)
     # folded code stays folded: paper has the sentence above it
-    hidden = """() => [...document.querySelectorAll('article details:not(.hide)')].filter(
-        fold => ![...fold.children].slice(1).every(
+    hidden = """() => [
+        ...document.querySelectorAll('article details:not(.hide)')
+    ].filter(fold => ![...fold.children].slice(1).every(
             inside => inside.checkVisibility())).length"""
     assert visit.page.evaluate(hidden) > 10
     visit.page.emulate_media(media="print")
