@@ -9,6 +9,7 @@ from pathlib import Path
 
 import browser as tools
 import pytest
+from test_html import LEFT
 
 pytestmark = pytest.mark.html
 
@@ -34,7 +35,11 @@ class Reader:
         self.page, self.complaints = page, []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("requestfailed", lambda r: self.complaints.append(f"failed: {r.url}"))
+        page.on("requestfailed", self._failed)
+
+    def _failed(self, request):
+        if request.failure != LEFT:
+            self.complaints.append(f"failed: {request.url}")
 
     def _console(self, message):
         if message.type in ("error", "warning"):
