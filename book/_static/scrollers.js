@@ -11,7 +11,7 @@
     "article table",
   ].join(", ");
 
-  const NOTICEABLE = 13; // pixels; the slant of a letter is no reason for a tab stop
+  const NOTICEABLE = 5; // pixels; the slant of a letter is no reason for a tab stop
 
   const scrolls = (block) =>
     block.scrollWidth > block.clientWidth + NOTICEABLE &&
