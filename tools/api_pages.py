@@ -61,7 +61,7 @@ FLOORS = (
     Floor(
         "Study",
         "The book's own: its exercises, what was measured and how it is drawn.",
-        ("exercises", "study", "plots", "moving", "book"),
+        ("exercises", "study", "plots", "drawing", "moving", "book"),
     ),
 )
 

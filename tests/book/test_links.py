@@ -10,7 +10,16 @@ import pytest
 import sphinx_links
 
 #: Modules that serve the others and are the subject of no chapter's text.
-SERVING = {"checks", "entries", "files", "kernels", "parts", "plots", "ranking"}
+SERVING = {
+    "checks",
+    "drawing",
+    "entries",
+    "files",
+    "kernels",
+    "parts",
+    "plots",
+    "ranking",
+}
 SERVING |= {"cells", "columns", "saving", "text_file", "text_table"}
 SERVING |= {"book", "callbacks", "moving", "parameters", "progress", "testing"}
 
