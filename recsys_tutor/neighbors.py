@@ -26,10 +26,13 @@ from recsys_tutor.parameters import param
 from recsys_tutor.similarity import (
     ROUNDING,
     asymmetric_cosine,
+    bm25,
     check_similarities,
     co_counts,
     co_rated_cosine,
+    jaccard,
     keep_neighbors,
+    log_likelihood_ratio,
     pearson,
     shrink_similarity,
 )
@@ -81,8 +84,15 @@ class ItemKNN(Recommender):
     n_neighbors: int = param(
         "Most similar items that each item keeps.", default=100, low=1
     )
+    similarity: Literal["cosine", "jaccard", "llr", "bm25"] = param(
+        "Of the items' columns: :func:`~recsys_tutor.similarity.asymmetric_cosine`, "
+        ":func:`~recsys_tutor.similarity.jaccard`, "
+        ":func:`~recsys_tutor.similarity.log_likelihood_ratio`, or the asymmetric "
+        "cosine of :func:`~recsys_tutor.similarity.bm25`.",
+        default="cosine",
+    )
     alpha: float = param(
-        "Exponent of :func:`~recsys_tutor.similarity.asymmetric_cosine`.",
+        "Exponent of the asymmetric cosine; jaccard and llr have none.",
         default=0.8,
         low=0,
         high=1,
@@ -100,9 +110,17 @@ class ItemKNN(Recommender):
             f"Take ImplicitALS, or {FEWER_ITEMS}",
         )
         self.X_ = train.binarize().csr
-        S = asymmetric_cosine(self.X_, alpha=self.alpha)
-        S = shrink_similarity(S, co_counts(self.X_), self.shrink)
+        S = shrink_similarity(self._compare(self.X_), co_counts(self.X_), self.shrink)
         self.S_ = keep_neighbors(S, self.n_neighbors)
+
+    def _compare(self, X: csr_array) -> np.ndarray:
+        if self.similarity == "jaccard":
+            return jaccard(X)
+        if self.similarity == "llr":
+            return log_likelihood_ratio(X)
+        return asymmetric_cosine(
+            bm25(X) if self.similarity == "bm25" else X, alpha=self.alpha
+        )
 
     def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.X_[users] @ self.S_

@@ -12,15 +12,18 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_tutor.checks import check_memory, square_matrix_bytes
-from recsys_tutor.kernels import group_mean, ones_like, unit_scale
+from recsys_tutor.kernels import group_mean, ones_like, rows_of, unit_scale
 
 __all__ = [
     "ROUNDING",
     "asymmetric_cosine",
+    "bm25",
     "check_similarities",
     "co_counts",
     "co_rated_cosine",
+    "jaccard",
     "keep_neighbors",
+    "log_likelihood_ratio",
     "pearson",
     "shrink_similarity",
 ]
@@ -54,6 +57,71 @@ def asymmetric_cosine(X: csr_array, *, alpha: float = 0.5) -> np.ndarray:
     product = (X.T @ X).toarray()
     square = np.maximum(np.diag(product), np.finfo(float).tiny)
     return product * square[:, None] ** -alpha * square ** (alpha - 1.0)
+
+
+def jaccard(X: csr_array) -> np.ndarray:
+    """Users of both columns as a share of the users of at least one.
+
+    ``n_ji / (n_j + n_i - n_ji)``; values are ignored, 0 for an empty column.
+
+    Returns (n, n) float64, symmetric. Chapter 04, eq-knn-jaccard.
+    """
+    both = co_counts(X)
+    count = np.diag(both)
+    either = count[:, None] + count - both
+    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+
+def log_likelihood_ratio(X: csr_array) -> np.ndarray:
+    """How surprising the number of common users is, if the two were independent.
+
+    ``G² = 2 · sum over the four cells of observed · ln(observed / expected)`` of the
+    table "has j or not" by "has i or not" over the rows of ``X``; 0 where there are
+    fewer common users than independence expects. Values are ignored.
+
+    Returns (n, n) float64, symmetric; it grows with the number of users. Source:
+    Dunning (1993). Chapter 04, eq-knn-llr.
+    """
+    both = co_counts(X)
+    n, count = float(X.shape[0]), np.diag(both).copy()
+    surprise = np.zeros_like(both)
+    for have_j in (True, False):
+        side_j = (count if have_j else n - count)[:, None]
+        with_i = both if have_j else count - both
+        for have_i in (True, False):
+            side_i = count if have_i else n - count
+            seen = with_i if have_i else side_j - with_i
+            expected = side_j * side_i / max(n, 1.0)
+            share = np.divide(seen, expected, out=np.ones_like(seen), where=seen > 0)
+            surprise += 2 * seen * np.log(share)
+    together = both * n > np.outer(count, count)
+    return np.where(together, np.maximum(surprise, 0.0), 0.0)
+
+
+def bm25(X: csr_array, *, k1: float = 1.2, b: float = 0.75) -> csr_array:
+    """Weights of words in documents, for items in histories.
+
+    ``idf_i · (k1 + 1) x_ui / (k1 (1 - b + b |I_u| / mean |I|) + x_ui)`` with ``idf_i =
+    ln(1 + (m - n_i + 1/2) / (n_i + 1/2))``: what many have says little, what stands in
+    a long history says less, and the second play of an item adds less than the first.
+
+    Parameters
+    ----------
+    X : (n_users, n_items) csr_array
+        Counts, or 0/1.
+
+    Returns
+    -------
+    csr_array with the places of ``X``. Source: Robertson and Zaragoza (2009). Chapter
+    04, eq-knn-bm25.
+    """
+    length = np.diff(X.indptr).astype(float)
+    count = np.bincount(X.indices, minlength=X.shape[1])
+    idf = np.log1p((X.shape[0] - count + 0.5) / (count + 0.5))
+    long = length / max(length.mean(), np.finfo(float).tiny)
+    slack = k1 * (1 - b + b * long)[rows_of(X)]
+    weight = idf[X.indices] * (k1 + 1) * X.data / (slack + X.data)
+    return csr_array((weight, X.indices, X.indptr), shape=X.shape)
 
 
 def co_rated_cosine(R: csr_array) -> np.ndarray:

@@ -27,15 +27,19 @@ from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.neural import DotModel, NeuMF
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.sequential import GRU4Rec, SASRec
+from recsys_tutor.slim import SLIM
+from recsys_tutor.slope_one import SlopeOne
 from recsys_tutor.testing.cases import ModelCase
 from recsys_tutor.towers import DeepFM, TwoTower
 from recsys_tutor.transitions import Transitions
+from recsys_tutor.walks import RP3beta
 
 torch.set_num_threads(1)  # threads that wait for each other slow small networks down
 
-NO_VECTORS = (Random, Popularity, BiasModel, UserKNN)
+NO_VECTORS = (Random, Popularity, BiasModel, UserKNN, SlopeOne)
 NO_VECTORS += (Weighted, RankFusion, Switching, Cascade)
 SUMS = (ItemKNN, RatingKNN, EASE, ContentBased, ContentRidge, Transitions, TruncatedSVD)
+SUMS += (RP3beta, SLIM, SlopeOne)
 
 
 def item_features(data):
@@ -239,12 +243,34 @@ _TOLD = [
     ),
     ModelCase(
         ItemKNN(n_neighbors=4, shrink=1.0),
-        effects={"n_neighbors": 1, "alpha": 0.5, "shrink": 0.0},
+        effects={"n_neighbors": 1, "similarity": "llr", "alpha": 0.5, "shrink": 0.0},
         invalid={
             "n_neighbors": WRONG_COUNT,
+            "similarity": ("pearson", None),
             "alpha": (-0.1, 1.1, np.nan, None),
             "shrink": WRONG_REG,
         },
+        history=True,
+    ),
+    ModelCase(
+        RP3beta(n_neighbors=4),
+        effects={"n_neighbors": 1, "alpha": 1.2, "beta": 0.0},
+        invalid={"n_neighbors": WRONG_COUNT, "alpha": WRONG_REG, "beta": WRONG_REG},
+        history=True,
+    ),
+    ModelCase(
+        SlopeOne(),
+        rating=True,
+        history=True,
+        exempt={
+            "checkerboard_diagonal_is_first": "the mean differences are the same for "
+            "everybody: opposite tastes cancel"
+        },
+    ),
+    ModelCase(
+        SLIM(reg=1.0, count_weight=0.5, l1=0.1, tolerance=1e-12),
+        effects={**EASE_CASE["effects"], "half_life": 2.0, "l1": 0.9, "tolerance": 0.1},
+        invalid={**EASE_CASE["invalid"], "l1": WRONG_REG, "tolerance": WRONG_POSITIVE},
         history=True,
     ),
     ModelCase(

@@ -807,6 +807,9 @@ KEPT = {
         + {"bias": BIASES, "mean": M}[m.center]
     ),
     "EASE": lambda m: M * M - M,
+    "SLIM": lambda m: int((m.B_ > 0).sum()),
+    "RP3beta": lambda m: M * min(m.n_neighbors, M - 1),
+    "SlopeOne": lambda m: 2 * (M * M - M),
     "FeatureAugmented": lambda m: M * M - M,
     "ContentBased": lambda m: N * 6,  # a profile of six terms for each user
     "ContentRidge": lambda m: len(dense()) + M * M + BIASES,  # one per rating
@@ -914,6 +917,9 @@ DATA = {
     "UserKNN": ["X_"],
     "ItemKNN": ["X_"],
     "EASE": ["X_"],
+    "SLIM": ["X_"],
+    "RP3beta": ["X_"],
+    "SlopeOne": ["R_", "mean_"],
     "FeatureAugmented": ["X_"],
     "RatingKNN": ["E_"],
     "ContentBased": ["F_"],

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.sparse import csc_array, csr_array
+from scipy.stats import chi2_contingency
 from threadpoolctl import threadpool_limits
 
 from recsys_tutor import splits
@@ -24,11 +25,14 @@ from recsys_tutor.neighbors import (
     RatingKNN,
     UserKNN,
     asymmetric_cosine,
+    bm25,
     co_counts,
     co_rated_cosine,
     ease_weights,
+    jaccard,
     keep_neighbors,
     knn_average,
+    log_likelihood_ratio,
     pearson,
     recency_weighted,
     shrink_similarity,
@@ -103,6 +107,63 @@ def test_similarities_are_the_loops(R):
         )
         got = asymmetric_cosine(R, alpha=alpha)
         np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("R", MATRICES)
+def test_jaccard_counts_sets(R):
+    """Checks eq-knn-jaccard."""
+    sets = [
+        set(column.indices) for column in (R.tocsc()[:, [i]] for i in range(R.shape[1]))
+    ]
+    got = jaccard(R)
+    for j, a in enumerate(sets):
+        for i, b in enumerate(sets):
+            assert got[j, i] == (len(a & b) / len(a | b) if a | b else 0.0)
+
+
+def test_log_likelihood_ratio_is_scipys_g_test():
+    """Checks eq-knn-llr; a pair that meets less often than by chance gets 0."""
+    X = binary(2, n_users=40)
+    got = log_likelihood_ratio(csr_array(X))
+    signs = set()
+    for j in range(8):
+        for i in range(8):
+            x, y = X[:, j], X[:, i]
+            table = [[(x * y).sum(), (x * (1 - y)).sum()],
+                     [((1 - x) * y).sum(), ((1 - x) * (1 - y)).sum()]]  # fmt: skip
+            above = table[0][0] * 40 > x.sum() * y.sum()
+            signs.add(bool(above))
+            expected = 0.0
+            if above:
+                options = {"lambda_": "log-likelihood", "correction": False}
+                expected = chi2_contingency(table, **options).statistic
+            assert got[j, i] == pytest.approx(expected, abs=1e-9)
+    assert signs == {True, False}
+
+
+def test_bm25_is_the_formula_of_the_words():
+    """Checks eq-knn-bm25, cell by cell; counts other than 1 too."""
+    X = binary(3) * np.random.default_rng(3).integers(1, 5, (12, 8))
+    got = bm25(csr_array(X), k1=1.5, b=0.6).toarray()
+    lengths = (X > 0).sum(axis=1)
+    for u, i in np.ndindex(X.shape):
+        n_i = (X[:, i] > 0).sum()
+        idf = np.log(1 + (12 - n_i + 0.5) / (n_i + 0.5))
+        slack = 1.5 * (0.4 + 0.6 * lengths[u] / lengths.mean())
+        expected = idf * 2.5 * X[u, i] / (slack + X[u, i])
+        assert got[u, i] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["jaccard", "llr", "bm25", "cosine"])
+def test_item_knn_compares_by_the_similarity_it_is_told(name):
+    data = interactions_of(binary(1))
+    X = data.binarize().csr
+    S = {"jaccard": jaccard, "llr": log_likelihood_ratio,
+         "bm25": lambda X: asymmetric_cosine(bm25(X), alpha=0.3),
+         "cosine": lambda X: asymmetric_cosine(X, alpha=0.3)}[name](X)  # fmt: skip
+    S = keep_neighbors(shrink_similarity(S, co_counts(X), 2.0), 3)
+    model = ItemKNN(similarity=name, alpha=0.3, shrink=2.0, n_neighbors=3).fit(data)
+    np.testing.assert_allclose(model.score(np.arange(data.n_users)), X @ S, atol=1e-12)
 
 
 def test_similarities_by_hand():

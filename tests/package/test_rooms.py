@@ -15,7 +15,7 @@ import recsys_tutor
 PACKAGE = Path(recsys_tutor.__file__).parent
 
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
-MODELS |= {"bayesian", "plsa", "transitions", "hybrid"}
+MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
 MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
@@ -65,6 +65,9 @@ BETWEEN_MODELS = {
     "plsa": {"baselines"},
     "hybrid": {"neighbors"},
     "towers": {"neural"},
+    "slim": {"neighbors"},
+    "slope_one": {"neighbors"},
+    "walks": {"neighbors"},
 }
 #: Everything that the measurement of a model may rest on.
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
