@@ -9,7 +9,7 @@
   const TASKS = { // what the reader chooses, and the section that is the task's
     "ranking: lists": "lists-the-ranking-task",
     "rating: stars": "stars-the-rating-task",
-    "sequential: the next film": "the-next-film-the-sequential-task",
+    "sequence: next film": "the-next-film-the-sequential-task",
   };
 
   const read = (cell) => {

@@ -497,6 +497,23 @@ def test_the_book_has_ten_sliders_and_live_toys_in_five_chapters():
     assert not any("nan" in html for html in sliders)
 
 
+def test_the_leaderboard_of_the_book_lets_choose(browser):
+    page = browser.new_page()
+    path = STATIC.parents[1] / "_build" / "html" / "book" / "18_leaderboard.html"
+    page.goto(path.as_uri())
+    tables = [page.locator(f"#{name} table.dataframe") for name in TASKS]
+    page.get_by_label("rating: stars").check()
+    assert tables[1].count() == 2 and tables[1].first.is_visible()
+    assert not tables[0].first.is_visible() and not tables[2].first.is_visible()
+    page.get_by_label("sequence: next film").check()
+    assert tables[2].first.is_visible() and not tables[1].first.is_visible()
+    link = page.locator(f"a[href='#{TASKS[1]}']:visible").first  # in the contents
+    link.click()
+    tables[1].first.wait_for(state="visible")
+    assert page.get_by_label("all three tasks").is_checked()
+    page.close()
+
+
 def test_every_component_of_the_book_works(browser, tmp_path):
     scripts = "".join(
         f"<script src='{(STATIC / s).as_uri()}'></script>" for s in SCRIPTS
