@@ -14,6 +14,10 @@ cells are the chapter's, with these differences:
 - A solution is closed: its words in a fold, its cells with source and output hidden,
   and in front of it stands an empty cell, "Your turn".
 - Outputs that only the page reads (values kept by ``glue``) are left out.
+- Below a figure stand its caption and, in a fold, its alternative text.
+
+What Markdown leaves to each program (HTML, formulas) is kept to what JupyterLab, VS
+Code, GitHub and Colab all show.
 
 The build calls this file (:mod:`sphinx_edition`), so that the download button of a page
 and ``make lab`` give the same notebooks.
@@ -137,6 +141,8 @@ def code_cell(cell, solution, guess):
     if guess:
         cell.outputs, cell.execution_count = [], None
         tags = [*tags, "guess-first"]
+    if alternative(cell):
+        cell.metadata["alt"] = alternative(cell)  # nbconvert, and pages made with it
     if tags:
         cell.metadata["tags"] = tags
     if folded:
@@ -145,17 +151,27 @@ def code_cell(cell, solution, guess):
 
 
 def caption(cell, page, guess):
-    """The text below a cell's figure, or None; closed where a guess comes first."""
+    """The text below a cell's figure, or None; closed where a guess comes first. No
+    notebook program reads an output's alternative text to its users, so it stands here,
+    too."""
     figure = cell.metadata.get("mystnb", {}).get("figure")
     if not figure:
         return None
     number = page.label(figure["name"])[0]
     title, words = f"Figure {number}", prose(figure["caption"], page)
+    seen = alternative(cell)
     if guess:
+        words = f"{words}\n\n{seen}"
         text = anchor(figure["name"]) + "\n" + details(f"{title}, what it shows", words)
     else:
         text = f"{anchor(figure['name'])}**{title}.** {words}"
+        text += "\n\n" + details(f"{title} in words", seen)
     return new_markdown_cell(text)
+
+
+def alternative(cell):
+    """What there is to see in a cell's figure, in words; None without a figure."""
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
 
 
 class Cells:

@@ -10,7 +10,6 @@ A name that is not known here is an error: nothing is left for a reader to decod
 
 import re
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -29,6 +28,7 @@ FORMULA = re.compile(
     re.M,
 )
 MATH = re.compile(r"\$\$.+?\$\$|(?<![\\$])\$(?!\$)[^$]+?(?<!\\)\$", re.S)
+OPERATOR = re.compile(r"\\operatorname\{([^{}]+)\}(?=(\w?))")
 LINK = re.compile(r"\]\((?P<page>[\w/]+\.(?:ipynb|md))(?P<part>#[\w-]+)?\)")
 HEADING = re.compile(r"^(#{1,6})\s+(.*)$")
 QUOTES = {"note": "Note", "tip": "Tip", "warning": "Warning", "seealso": "See also"}
@@ -202,20 +202,12 @@ def quote(title, text, bold=True):
 
 
 def details(title, text):
-    """A fold. Its title is HTML already, for Markdown is not read in there."""
-    return f"<details>\n<summary>{inline_html(title)}</summary>\n\n{text}\n\n</details>"
-
-
-def inline_html(text):
-    """One line of Markdown as HTML; formulas stay."""
-    kept = []
-
-    def keep(match):
-        kept.append(escape(match[0], quote=False))
-        return f"\x02{len(kept) - 1}\x03"
-
-    html = MarkdownIt().renderInline(MATH.sub(keep, text))
-    return re.sub("\x02(\\d+)\x03", lambda m: kept[int(m[1])], html)
+    """A fold. Its title is HTML already, for neither Markdown nor, in VS Code, formulas
+    are read in there."""
+    if MATH.search(title):
+        raise EditionError(f"{title!r}: the title of a fold has no formula")
+    title = MarkdownIt().renderInline(title)
+    return f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def list_table(block, page):
@@ -243,10 +235,17 @@ def list_table(block, page):
 def prose(text, page):
     """Text without directives: roles, formulas, headings and targets made plain."""
     text = SPAN.sub(lambda m: role(m, page) if m["role"] else m[0], text)
+    text = MATH.sub(lambda m: OPERATOR.sub(operator, m[0]), text)
     text = FORMULA.sub(lambda m: formula(m, page), text)
     text = LINK.sub(lambda m: f"]({link(m['page'], m['part'] or '', page)})", text)
     text = re.sub(r"^\(([\w-]+)\)=$", lambda m: anchor(m[1]), text, flags=re.M)
     return "\n".join(heading(line, page) for line in text.split("\n"))
+
+
+def operator(match):
+    """What ``\\operatorname`` stands for; GitHub refuses the name itself."""
+    gap = " " if match[2] else ""
+    return rf"\mathop{{\mathrm{{{match[1]}}}}}\nolimits{gap}"
 
 
 def anchor(label):

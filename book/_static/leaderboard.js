@@ -1,9 +1,16 @@
-// The tables of the leaderboard: a click on a head sorts, typing filters, a box hides the
-// spreads. Without this script they stand as they were printed.
+// The leaderboard: the reader chooses a task and sees its section only; in the tables a
+// click on a head sorts, typing filters, a box hides the spreads. Without this script, and
+// on paper, everything stands as it was printed.
 (() => {
   "use strict";
 
   const LEAST = 8; // rows: smaller tables need no tools
+  const EVERY = "all three tasks";
+  const TASKS = { // what the reader chooses, and the section that is the task's
+    "ranking: lists": "lists-the-ranking-task",
+    "rating: stars": "stars-the-rating-task",
+    "sequence: next film": "the-next-film-the-sequential-task",
+  };
 
   const read = (cell) => {
     const text = cell ? cell.textContent.trim() : "";
@@ -77,10 +84,56 @@
     table.before(tools(table, [...table.tHead.rows[0].cells]));
   }
 
+  // Radio buttons above the first task. What is not chosen waits as "until-found": a search
+  // in the page, a link and a heading in the list of contents bring all tasks back.
+  function choice(sections) {
+    const bar = document.createElement("fieldset");
+    bar.className = "board-choice";
+    const legend = document.createElement("legend");
+    legend.textContent = "Show";
+    bar.append(legend);
+    const show = (name) => sections.forEach((section, task) => {
+      if (name === EVERY || name === task) section.hidden = false;
+      else section.setAttribute("hidden", "until-found");
+    });
+    for (const name of [EVERY, ...sections.keys()]) {
+      const label = document.createElement("label");
+      const radio = document.createElement("input");
+      Object.assign(radio, { type: "radio", name: "board-task", value: name });
+      radio.checked = name === EVERY;
+      radio.addEventListener("change", () => show(name));
+      label.append(radio, ` ${name}`);
+      bar.append(label);
+    }
+    const all = () => {
+      bar.querySelector("input").checked = true;
+      show(EVERY);
+    };
+    const follow = () => {
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (target?.closest("section[hidden]")) {
+        all();
+        target.scrollIntoView();
+      }
+    };
+    sections.forEach((section) => section.addEventListener("beforematch", all));
+    window.addEventListener("hashchange", follow);
+    return bar;
+  }
+
+  function offerTasks() {
+    const sections = new Map(
+      Object.entries(TASKS).map(([task, id]) => [task, document.getElementById(id)]),
+    );
+    const parts = [...sections.values()];
+    if (parts.every(Boolean)) parts[0].before(choice(sections));
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     if (!/18_leaderboard/.test(window.location.pathname)) return;
     document.querySelectorAll("table.dataframe").forEach((table) => {
       if (table.tHead && table.tBodies.length) equip(table);
     });
+    offerTasks();
   });
 })();

@@ -83,6 +83,10 @@ def page():
         ("`{eq}` and ``{cite:t}`x` ``", "`{eq}` and ``{cite:t}`x` ``"),
         ("(sec-b)=\n## A", '<a id="sec-b"></a>\n## A'),
         ("$$ a = b $$", "$$ a = b $$"),
+        (
+            "$\\operatorname{Var}x$, `\\operatorname{x}`",
+            "$\\mathop{\\mathrm{Var}}\\nolimits x$, `\\operatorname{x}`",
+        ),
         ("$$ a=b $$ (eq-b-sum)", '<a id="eq-b-sum"></a>\n\n$$ a=b \\tag{2.1} $$'),
         (
             "$$\na\n$$ (eq-b-sum)",
@@ -103,8 +107,8 @@ def test_roles_and_formulas_become_words_and_links(page, text, wanted):
             "> **Check: it**\n>\n> ```python\n> x = 1\n> ```",
         ),
         (
-            "```{dropdown} A. *yes* $a<b_i*c*$\n**Right.** So\n```",
-            "<details>\n<summary>A. <em>yes</em> $a&lt;b_i*c*$</summary>\n\n"
+            "```{dropdown} A. *yes* a<b\n**Right.** So\n```",
+            "<details>\n<summary>A. <em>yes</em> a&lt;b</summary>\n\n"
             "**Right.** So\n\n</details>",
         ),
         (
@@ -146,6 +150,11 @@ def test_what_has_no_words_is_an_error(page, text):
         plain(text.splitlines(), page)
 
 
+def test_a_fold_with_a_formula_in_its_title_is_an_error(page):
+    with pytest.raises(EditionError, match="no formula"):
+        plain(["```{dropdown} A. $a$", "So", "```"], page)
+
+
 def test_headings_get_the_numbers_of_the_page(page):
     page.sections = ["2", "2.1", "2.2"]
     text = "# Two\n\n```python\n# no heading\n```\n\n## A\n\n## B"
@@ -185,7 +194,8 @@ def chapter():
     kept = {"scrapbook": {"name": "share", "mime_prefix": edition.KEPT_VALUE}}
     value = {f"{edition.KEPT_VALUE}text/plain": "0.5"}
     cells[3].metadata["mystnb"] = {
-        "figure": {"name": "fig-b-line", "caption": "By {eq}`eq-b-sum`"}
+        "figure": {"name": "fig-b-line", "caption": "By {eq}`eq-b-sum`"},
+        "image": {"alt": "A line."},
     }
     cells[5].outputs += [v4.new_output("display_data", value, metadata=kept)]
     return v4.new_notebook(cells=cells)
@@ -214,7 +224,19 @@ def test_a_guess_comes_before_its_output(chapter):
         assert (cells[source].outputs == []) == empty
     after = made.cells[made.cells.index(cells["print(1)"]) + 1].source
     assert after.startswith('<a id="fig-b-line"></a>\n<details>')
-    assert "what it shows</summary>\n\nBy [(2.1)](#eq-b-sum)" in after
+    assert "what it shows</summary>\n\nBy [(2.1)](#eq-b-sum)\n\nA line.\n\n<" in after
+
+
+def test_a_figure_has_its_caption_and_its_alternative_text(chapter):
+    chapter.cells[2].source = "## A"
+    made = edition.convert(chapter, "02_b", NUMBERS, ENTRIES)
+    cell = by_source(made)["print(1)"]
+    assert cell.metadata["alt"] == "A line." and cell.outputs
+    after = made.cells[made.cells.index(cell) + 1].source
+    assert after == (
+        '<a id="fig-b-line"></a>**Figure 2.1.** By [(2.1)](#eq-b-sum)\n\n'
+        "<details>\n<summary>Figure 2.1 in words</summary>\n\nA line.\n\n</details>"
+    )
 
 
 def test_a_solution_is_closed_and_a_cell_of_ones_own_stands_above(chapter):

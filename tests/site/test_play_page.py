@@ -264,15 +264,27 @@ BOARD = pd.DataFrame(
 )
 
 
+TASKS = (
+    "lists-the-ranking-task",
+    "stars-the-rating-task",
+    "the-next-film-the-sequential-task",
+)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A page with a slider, a live toy and a table, named as the leaderboard's."""
+    """A page with a slider, a live toy, the tasks' sections and a table, named as the
+    leaderboard's."""
     folder = tmp_path_factory.mktemp("book")
     scripts = "".join(
         f"<script src='{(STATIC / s).as_uri()}'></script>" for s in SCRIPTS
     )
     style = f"<link rel=stylesheet href='{(STATIC / 'book.css').as_uri()}'>"
-    parts = FRAMES._repr_html_() + LIVE._repr_html_() + BOARD.to_html()
+    parts = FRAMES._repr_html_() + LIVE._repr_html_() + "<a href='#deep'>deep</a>"
+    for name in TASKS:
+        parts += f"<section id={name}><p>{name[:5]}</p></section>"
+    parts = parts.replace("stars</p>", "stars <span id=deep>zweig</span></p>")
+    parts += BOARD.to_html()
     path = folder / "18_leaderboard.html"
     path.write_text(
         f"<!doctype html><meta charset=utf-8>{style}{scripts}"
@@ -346,7 +358,7 @@ def test_on_paper_the_still_picture_and_the_table(opened):
     assert visible_frames(page) == [False, True, False]
     assert page.locator(".frames-still").is_visible()
     assert page.locator(".toy-still").is_visible()
-    for hidden in (".frames-controls", ".toy-live", ".board-tools"):
+    for hidden in (".frames-controls", ".toy-live", ".board-tools", ".board-choice"):
         assert not page.locator(hidden).is_visible(), hidden
 
 
@@ -409,6 +421,60 @@ def test_the_leaderboard_sorts_and_filters(opened):
     assert page.faults == []
 
 
+def shown_tasks(page):
+    return [page.locator(f"#{name} p").is_visible() for name in TASKS]
+
+
+def test_the_reader_chooses_a_task_by_mouse_and_keyboard(opened):
+    page = opened()
+    choice = page.get_by_role("group", name="Show")
+    assert choice.get_by_role("radio").count() == 4
+    assert choice.get_by_label("all three tasks").is_checked()
+    assert shown_tasks(page) == [True, True, True]
+    choice.get_by_label("rating: stars").check()
+    assert shown_tasks(page) == [False, True, False]
+    assert page.locator(f"#{TASKS[0]}").bounding_box()["height"] == 0
+    page.keyboard.press("ArrowUp")
+    assert shown_tasks(page) == [True, False, False]
+    page.emulate_media(media="print")
+    assert shown_tasks(page) == [True, True, True] and not choice.is_visible()
+    page.emulate_media(media="screen")
+    assert shown_tasks(page) == [True, False, False]
+    choice.get_by_label("all three tasks").check()
+    assert shown_tasks(page) == [True, True, True] and page.faults == []
+
+
+@pytest.mark.parametrize("way", ["link", "address"])
+def test_a_link_into_a_task_that_is_not_shown_shows_it(opened, way):
+    page = opened()
+    page.get_by_label("ranking: lists").check()
+    assert shown_tasks(page) == [True, False, False]
+    if way == "link":
+        page.get_by_role("link", name="deep").click()
+    else:
+        page.evaluate("location.hash = 'deep'")
+    page.locator("#deep").wait_for(state="visible")
+    assert shown_tasks(page) == [True, True, True]
+    assert page.get_by_label("all three tasks").is_checked()
+    assert page.faults == []
+
+
+def test_a_search_in_the_page_finds_a_task_that_is_not_shown(opened):
+    page = opened()
+    page.get_by_label("ranking: lists").check()
+    hidden = page.locator(f"#{TASKS[1]}")
+    assert hidden.get_attribute("hidden") == "until-found"
+    assert hidden.evaluate("node => getComputedStyle(node).display") == "block"
+    hidden.dispatch_event("beforematch")  # what the browser's search sends
+    assert shown_tasks(page) == [True, True, True]
+
+
+def test_without_a_script_every_task_is_shown(opened):
+    page = opened(java_script_enabled=False)
+    assert shown_tasks(page) == [True, True, True]
+    assert page.locator(".board-choice").count() == 0
+
+
 # ------------------------------------------------------------------------- the book
 
 
@@ -429,6 +495,23 @@ def test_the_book_has_ten_sliders_and_live_toys_in_five_chapters():
     assert len(sliders) >= 10 and len(toys) >= 5
     assert max(len(html) for _, html in found) <= 60_000
     assert not any("nan" in html for html in sliders)
+
+
+def test_the_leaderboard_of_the_book_lets_choose(browser):
+    page = browser.new_page()
+    path = STATIC.parents[1] / "_build" / "html" / "book" / "18_leaderboard.html"
+    page.goto(path.as_uri())
+    tables = [page.locator(f"#{name} table.dataframe") for name in TASKS]
+    page.get_by_label("rating: stars").check()
+    assert tables[1].count() == 2 and tables[1].first.is_visible()
+    assert not tables[0].first.is_visible() and not tables[2].first.is_visible()
+    page.get_by_label("sequence: next film").check()
+    assert tables[2].first.is_visible() and not tables[1].first.is_visible()
+    link = page.locator(f"a[href='#{TASKS[1]}']:visible").first  # in the contents
+    link.click()
+    tables[1].first.wait_for(state="visible")
+    assert page.get_by_label("all three tasks").is_checked()
+    page.close()
 
 
 def test_every_component_of_the_book_works(browser, tmp_path):
