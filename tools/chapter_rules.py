@@ -28,6 +28,11 @@ from chapter_text import (
 )
 
 MAX_WORDS = 2900
+#: Chapters of the second edition: a first reading, without the sections that carry the
+#: mark, and the whole page.
+SECOND_EDITION = range(1, 7)
+SECOND_READING = "◇"
+MAX_FIRST, MAX_WHOLE = 2500, 4000
 CELLS = (25, 130)
 MAX_LINES, MAX_LINES_LONG, MAX_COLUMNS = 15, 25, 88
 MAX_VISIBLE = 200
@@ -400,10 +405,16 @@ def check_prediction(notebook):
     return ["nothing asks for a prediction ('Before you run ...' or 'Predict ...')"]
 
 
-def prose_words(notebook):
-    """Words of the prose: no quiz, no solutions, no tables, code or formulas."""
+def prose_words(notebook, *, first_reading=False):
+    """Words of the prose: no quiz, no solutions, no tables, code or formulas.
+
+    Of a first reading: without the parts below a heading that ends with the mark, up
+    to the next heading as high.
+    """
     items = markdown_items(read(notebook))
     items = [i for i in items if isinstance(i, str) or "quiz" not in i.classes]
+    if first_reading:
+        items = without_marked(items)
     text = flatten(items, drop=("solution", "solution-start"))
     text = re.sub(r"^\s*\|.*$", "", text, flags=re.M)
     return len(re.findall(r"[^\W_][\w'’-]*", strip_inline(text)))
@@ -414,11 +425,39 @@ def cell_count(notebook):
     return sum(1 for cell in read(notebook) if not cell.solution)
 
 
-def check_size(notebook):
+def without_marked(items):
+    """The items that do not stand below a marked heading."""
+    kept, level = [], None
+    for item in items:
+        if not isinstance(item, str):
+            if level is None:
+                kept.append(item)
+            continue
+        lines = []
+        for line in item.split("\n"):
+            heading = re.match(r"(#+) ", line)
+            if heading and (level is None or len(heading[1]) <= level):
+                marked = line.rstrip().endswith(SECOND_READING)
+                level = len(heading[1]) if marked else None
+            if level is None:
+                lines.append(line)
+        kept.append("\n".join(lines))
+    return kept
+
+
+def check_size(notebook, number):
     faults = []
+    second = number in SECOND_EDITION
     words, cells = prose_words(notebook), cell_count(notebook)
-    if words > MAX_WORDS:
-        faults.append(f"{words} words of prose, at most {MAX_WORDS}: cut")
+    most = MAX_WHOLE if second else MAX_WORDS
+    if words > most:
+        faults.append(f"{words} words of prose, at most {most}: cut")
+    first = prose_words(notebook, first_reading=True)
+    if second and first > MAX_FIRST:
+        faults.append(
+            f"{first} words in a first reading, at most {MAX_FIRST}: cut, or end the "
+            f"heading of what may wait with {SECOND_READING}"
+        )
     if not CELLS[0] <= cells <= CELLS[1]:
         faults.append(
             f"{cells} cells outside solutions, {CELLS[0]} to {CELLS[1]} are asked for"
@@ -485,7 +524,7 @@ NUMBERED_CHAPTER = {
     "guesses": lambda nb, n: check_guesses(nb),
     "exercises": lambda nb, n: check_exercises(nb),
     "prediction": lambda nb, n: check_prediction(nb),
-    "size": lambda nb, n: check_size(nb),
+    "size": check_size,
     "visible": lambda nb, n: check_visible(nb),
     "symbols": names.check_symbols,
 }

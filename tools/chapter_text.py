@@ -201,6 +201,6 @@ def visible_code(notebook):
 
 
 def chapter_number(path):
-    """``3`` for 03_baselines.ipynb, None for an unnumbered page."""
-    found = re.match(r"(\d\d)_", Path(path).name)
+    """3 for 03_baselines.ipynb, 2 for 02b_..., a section page; None without number."""
+    found = re.match(r"(\d\d)[b-z]?_", Path(path).name)
     return int(found[1]) if found else None

@@ -141,18 +141,27 @@ def labels_of_tests() -> dict[str, list[tuple[str, str]]]:
 
 
 @functools.cache
+def pages() -> dict[int, list[Path]]:
+    """The notebooks of each chapter: 02_name.ipynb, then its section pages 02b_..."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted(BOOK.glob("[0-9][0-9]*_*.ipynb")):
+        found.setdefault(int(path.stem[:2]), []).append(path)
+    for files in found.values():
+        files.sort(key=lambda path: path.stem.partition("_")[0])
+    return found
+
+
 def chapters() -> dict[int, Path]:
-    """The numbered notebooks by number."""
-    return {
-        int(path.stem[:2]): path for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
-    }
+    """The first notebook of each chapter, by number."""
+    return {number: files[0] for number, files in pages().items()}
 
 
 @functools.cache
 def labels_of_chapters() -> dict[str, int]:
     """Number of the chapter that has the equation, by label."""
     found = {}
-    for number, path in chapters().items():
+    places = [(number, path) for number, files in pages().items() for path in files]
+    for number, path in places:
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
                 written = re.findall(r"^\$\$ \((eq-[\w-]+)\)", cell.source, flags=re.M)

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
 GLOSSARY = "book/glossary"
-CHAPTER = re.compile(r"book/(\d\d)_")
+CHAPTER = re.compile(r"book/(\d\d)[b-z]?_")
 #: Terms that are also everyday words, have a second meaning elsewhere (the precision of
 #: a normal distribution), or are what every page is about: they are linked only in the
 #: chapters that their entry names.

@@ -10,6 +10,7 @@ import sys
 
 import chapter_names as names
 import chapter_rules as rules
+import code_index as index
 import nbformat
 import pytest
 import yaml
@@ -103,6 +104,19 @@ def test_chapters_stand_in_the_order_of_their_numbers():
     numbers = [chapter_number(name.split("/")[-1]) for name in files]
     numbers = [number for number in numbers if number is not None]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_section_pages_stand_below_their_chapter():
+    toc = yaml.safe_load((BOOK.parent / "_toc.yml").read_text("utf-8"))
+    rows = [c for part in toc["parts"] for c in part["chapters"]]
+    below = {
+        row["file"].split("/")[-1]: [s["file"].split("/")[-1] for s in row["sections"]]
+        for row in rows
+        if "sections" in row and chapter_number(row["file"].split("/")[-1])
+    }
+    files = {n: [path.stem for path in found] for n, found in index.pages().items()}
+    wanted = {first: more for first, *more in files.values() if more}
+    assert below == wanted
 
 
 def test_bibliography():

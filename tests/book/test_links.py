@@ -36,7 +36,10 @@ def prose(path):
     return "\n".join(cells)
 
 
-LINKS = {number: code_links(prose(path)) for number, path in index.chapters().items()}
+LINKS = {
+    number: code_links("\n".join(map(prose, files)))
+    for number, files in index.pages().items()
+}
 OF_CODE, OF_TESTS = index.labels_of_code(), index.labels_of_tests()
 OF_CHAPTERS = index.labels_of_chapters()
 
