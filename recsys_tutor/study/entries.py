@@ -26,8 +26,11 @@ from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.plsa import PLSA, GaussianPLSA
 from recsys_tutor.protocol import TASKS
+from recsys_tutor.slim import SLIM
+from recsys_tutor.slope_one import SlopeOne
 from recsys_tutor.transitions import Transitions
 from recsys_tutor.tuning import whole
+from recsys_tutor.walks import RP3beta
 
 __all__ = ["ENTRIES", "Entry", "Made", "SPACES", "Space"]
 
@@ -161,6 +164,9 @@ ENTRIES = (
         n_neighbors=whole(5, 200),
         shrink=loguniform(10, 10_000),
     ),
+    _entry("Slope One", SlopeOne(), ("rating",)),
+    _entry("RP3β", RP3beta(), LISTS),
+    _entry("SLIM", SLIM(), LISTS),
     _entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
     _entry("EASE", EASE(), LISTS, reg=loguniform(10, 5000), count_weight=uniform(0, 5)),
     _entry("Content", Made(ContentBased, film_terms), LISTS),
