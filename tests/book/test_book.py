@@ -475,7 +475,7 @@ BROKEN = {
         "no exercise has an executed",
     ),
     "no prediction": ("prediction", replace("Before you run it", "Run it"), "nothing"),
-    "wordy": ("size", replace("A word.", "word " * 1000), "words of prose"),
+    "wordy": ("size", replace("A word.", "word " * 5000), "words of prose"),
     "short chapter": ("size", lambda nb: nb["cells"].__delitem__(slice(20)), "cells"),
     "many cells": (
         "size",
@@ -554,6 +554,31 @@ def test_words_count_prose_only():
     cells += [markdown("```python\nsix seven\n```\n\n```{note}\neight\n```")]
     cells += [markdown("```{solution} ex\n:class: dropdown\nnine\n```"), code("ten")]
     assert rules.prose_words({"cells": cells}) == 4
+
+
+def test_what_may_wait_is_not_in_a_first_reading():
+    """A mark holds for what stands below the heading, to the next one as high."""
+    text = "# A b\n\n## One ◇\n\ntwo\n\n### three\n\nfour\n\n```{note}\nfive\n```\n"
+    cells = [markdown(text), code("x"), markdown("six\n\n## seven\n\neight ◇ nine")]
+    cells += [markdown("### ten ◇\n\neleven\n\n### twelve\n\n# thirteen")]
+    notebook = {"cells": cells}
+    assert rules.prose_words(notebook) == 15
+    # A b, seven, eight nine, twelve, thirteen
+    assert rules.prose_words(notebook, first_reading=True) == 7
+
+
+@pytest.mark.parametrize("number, most", [(1, 2500), (6, 2500), (7, 2900)])
+def test_a_first_reading_has_a_length(number, most):
+    notebook = good_chapter()
+    replace("A word.", "word " * (most + 1))(notebook)
+    (fault,) = rules.check_size(notebook, number)
+    assert f"at most {most}" in fault
+
+
+@pytest.mark.parametrize("name", ["02_evaluation", "02b_uncertainty"])
+def test_a_section_page_has_the_number_of_its_chapter(name):
+    assert chapter_number(f"book/{name}.ipynb") == 2
+    assert chapter_number("02B_x.ipynb") is chapter_number("source_map.ipynb") is None
 
 
 def test_plain_json_notebooks_are_read_too():
