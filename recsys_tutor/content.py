@@ -161,17 +161,17 @@ class ContentBased(Recommender):
 class ContentRidge(Recommender):
     """One ridge regression per user: which features do they like, which not?
 
-    Rule: ``r_hat[u, i] = mu + b_u + b_i + w_u · x_i``, the first three from a
+    Rule: ``r_hat[u, i] = mu + b_u + b_i + p_u · x_i``, the first three from a
     :class:`~recsys_tutor.baselines.BiasModel`. Objective of user ``u``:
-    ``sum over I_u of (e_ui - w_u · x_i)² + reg · |w_u|²`` with its residuals ``e_ui``
+    ``sum over I_u of (e_ui - p_u · x_i)² + reg · |p_u|²`` with its residuals ``e_ui``
     (eq-content-ridge). Solved in the dual (chapter 05, eq-content-dual): with ``S
-    = F F.T`` and ``F_u`` the rated rows, ``w_u = F_u.T a_u`` and ``(S_uu + reg · I) a_u
+    = F F.T`` and ``F_u`` the rated rows, ``p_u = F_u.T w_u`` and ``(S_uu + reg · I) w_u
     = e_u``: a system of size ``|I_u|``, however many features there are.
 
     Attributes
     ----------
     X_ : (n_users, n_items) csr_array
-        Row ``u`` holds ``a_u`` in the places of the user's items; ``w_u`` is
+        Row ``u`` holds ``w_u`` in the places of the user's items; ``p_u`` is
         ``X_[u] @ features``.
     S_ : (n_items, n_items) float64
     bias_ : BiasModel
@@ -206,7 +206,7 @@ class ContentRidge(Recommender):
         self.X_ = self._weights(X, X.data - self.bias_._predict(rows_of(X), X.indices))
 
     def _weights(self, X: csr_array, residual: np.ndarray) -> csr_array:
-        """Csr matrix whose row ``u`` holds ``a_u`` in the places of the rated items."""
+        """Csr matrix whose row ``u`` holds ``w_u`` in the places of the rated items."""
         a = np.zeros(X.nnz)
         for start, end in zip(X.indptr[:-1], X.indptr[1:], strict=True):
             if end > start:

@@ -19,9 +19,9 @@ __all__ = ["RP3beta", "walk_weights"]
 
 
 def walk_weights(X: csr_array, *, alpha: float = 1.0, beta: float = 0.0) -> np.ndarray:
-    """``P[j, i]``: from item ``j`` to one of its users, and on to one of their items.
+    """``T[j, i]``: from item ``j`` to one of its users, and on to one of their items.
 
-    ``P[j, i] = sum over users v of j and i of (1 / n_j · 1 / |I_v|)^alpha / n_i^beta``
+    ``T[j, i] = sum over users v of j and i of (1 / n_j · 1 / |I_v|)^alpha / n_i^beta``
     (chapter 04, eq-walk). With ``alpha = 1, beta = 0`` these are probabilities: the
     rows sum to 1. ``alpha < 1`` evens them out, ``beta > 0`` holds popular items back.
 
@@ -45,7 +45,7 @@ def walk_weights(X: csr_array, *, alpha: float = 1.0, beta: float = 0.0) -> np.n
 class RP3beta(Recommender):
     """Score of an item = chance that three random steps from the user end there.
 
-    Rule: ``s(u, i) = sum over j in I_u of P[j, i]``, with ``P`` of
+    Rule: ``s(u, i) = sum over j in I_u of T[j, i]``, with ``T`` of
     :func:`walk_weights`, of which each item ``i`` keeps the ``n_neighbors`` largest.
     With ``alpha = 1, beta = 0`` it is proportional to the probability of the walk
     user → item → user → item.
@@ -78,8 +78,8 @@ class RP3beta(Recommender):
             f"Take ImplicitALS, or {FEWER_ITEMS}",
         )
         self.X_ = train.binarize().csr
-        P = walk_weights(self.X_, alpha=self.alpha, beta=self.beta)
-        self.S_ = keep_neighbors(P, self.n_neighbors)
+        T = walk_weights(self.X_, alpha=self.alpha, beta=self.beta)
+        self.S_ = keep_neighbors(T, self.n_neighbors)
 
     def _score_users(self, users: np.ndarray) -> np.ndarray:
         return self.X_[users] @ self.S_

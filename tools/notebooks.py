@@ -229,7 +229,7 @@ def times_page(times):
     """The text of the page that shows the seconds of each notebook."""
     rows = []
     for name, seconds in sorted(times.items()):
-        number = re.match(r"0?(\d+)_", name)
+        number = re.match(r"0?(\d+)[b-z]?_", name)
         rows.append(f"| {number[1] if number else ''} | {{doc}}`{name}` | {seconds} |")
     return TIMES_PAGE.format(rows="\n".join(rows), total=sum(times.values()))
 

@@ -612,18 +612,83 @@ def pulled():
     return [np.mean([5, 4, 1, 3, 3]), extra]
 
 
+def graded_lists():
+    stars = {"Blade Runner": 5, "Alien": 4, "Contact": 3}
+    lists = (
+        ["Blade Runner", "Fargo", "Alien", "Emma"],
+        ["Fargo", "Alien", "Blade Runner", "Contact"],
+    )
+    dcg = [
+        sum(
+            (2 ** stars.get(film, 0) - 1) / math.log2(place + 1)
+            for place, film in enumerate(films, start=1)
+        )
+        for films in (*lists, list(stars))
+    ]
+    return [dcg[0] / dcg[2], dcg[1] / dcg[2]]
+
+
+def first_hit():
+    """Mean place of the first hit: sum over places of Pr(no hit before)."""
+    return [
+        sum(math.comb(n - place, k) / math.comb(n, k) for place in range(n - k + 1))
+        for n, k in ((6, 3), (1600, 20))
+    ]
+
+
+def eva_five_people():
+    d = [0.10, 0.05, 0.15, 0.0, -0.10]
+    mean = sum(d) / 5
+    error = (sum((x - mean) ** 2 for x in d) / 4 / 5) ** 0.5
+    return [mean, error, mean - 1.96 * error]
+
+
+def flipped_signs():
+    d = [10, 5, 15, 0, 20]  # hundredths: exact sums
+    sums = [0]
+    for x in d:
+        sums = [s + sign * x for s in sums for sign in (-1, 1)]
+    return [sum(abs(s) >= sum(d) for s in sums) / 32, 1 / 16]
+
+
+def hat():
+    second = 1 / np.log2(3)
+    return [0.1, 0.1 * (1.5 + second) / (1 + second)]
+
+
+def cleo():
+    alien, other = 7 / 58**0.5, 6**-0.5
+    return [10 / 3 - 7 / 3 * alien / (alien + other)]
+
+
 RECOMPUTED = {
     "01-contact": contact,
     "01-fans": fans,
     "01-pulled": pulled,
+    "02-eva": eva_five_people,
+    "02-first": first_hit,
+    "02-flip": flipped_signs,
+    "02-grades": graded_lists,
+    "02-sample": lambda: [11025, 0.49],
+    "02-splits": lambda: [(3e-2 / 900) ** 0.5, (1.4e-2 / 900) ** 0.5, 1 / 300],
     "02-swap": moved_hit,
+    "03-hat": hat,
+    "03-weights": lambda: [3 / 4.5],
     "03-leak": lambda: [1, 0, 0, 0],  # the first of the hidden models is the honest one
     "03-order": lambda: list(users_first()),
     "03-swap": swap,
+    "04-cleo": cleo,
     "04-eva": eva,
+    "04-step": lambda: [3],
+    "04-twins": lambda: [12 / 44, 24 / 44, 12 / 24],
+    "04-votes": lambda: [1.5, 1.0],
+    "04-walk": lambda: [3 / 40, 7 / 10],
     "05-dan": profile,
+    "05-pair": lambda: np.linalg.solve([[1.5, 0.4], [0.4, 1.5]], [1, 0]),
+    "05-rocchio": lambda: [0.1010, 0.8589],
     "06-share": best_share,
     "06-tie": tie_of_places,
+    "06-weight": lambda: [5 / 11, 1 / 2],
     "07-half": film_step,
     "07-transpose": lambda: [1, 0, 0, 0, 1],  # "" is first and last of the hidden steps
     "08-commute": commuting,
@@ -646,10 +711,23 @@ MEASURED = {
     "01-cautious": "a list on MovieLens",
     "01-educators": "genres of groups of users on MovieLens",
     "01-world": "twenty made worlds",
+    "02-coverage": "resamples of the results file",
+    "02-last": "a fit on MovieLens read backwards",
+    "02-lucky": "twenty fits on MovieLens",
     "02-stars": "a fit on MovieLens",
+    "02-threshold": "ten fits on MovieLens",
+    "03-empirical": "five fits on MovieLens",
     "04-adjusted": "eight fits on MovieLens",
-    "04-why": "EASE on MovieLens",
+    "04-count": "fits on MovieLens",
+    "04-half": "twelve fits on MovieLens",
+    "04-taken": "fits on MovieLens",
+    "04-trace": "a fit on MovieLens",
+    "04-why": "item-kNN on MovieLens",
+    "05-bigrams": "titles of MovieLens",
+    "05-reveal": "fits on five seeds of MovieLens",
     "05-weights": "a ridge on MovieLens",
+    "06-cascade": "candidates on MovieLens",
+    "06-diversity": "five splits of MovieLens",
     "06-meta": "profiles on MovieLens",
     "07-impute": "fifteen rounds on MovieLens",
     "08-decay": "three runs on MovieLens",
