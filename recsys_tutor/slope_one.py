@@ -30,7 +30,7 @@ def item_differences(R: csr_array) -> np.ndarray:
     -------
     (n_items, n_items) float64
         Antisymmetric. Divided by the number of these users it is the mean difference
-        of the two items. Cost O(sum of |I_u|²), memory O(n_items²). Chapter 04,
+        of the two items. Cost ``O(sum of |I_u|²)``, memory O(n_items²). Chapter 04,
         eq-slope-difference.
     """
     towards = (ones_like(R).T @ R).toarray()  # [j, i] = sum of r_ui over users of both
@@ -54,8 +54,8 @@ class SlopeOne(Recommender):
 
     Notes
     -----
-    Fit O(sum of |I_u|²), memory O(n_items²); all scores of one user cost O(n_items ·
-    their ratings). Source: Lemire and Maclachlan (2005), "weighted Slope One".
+    Fit ``O(sum of |I_u|²)``, memory O(n_items²); all scores of one user cost
+    O(n_items · their ratings). Source: Lemire and Maclachlan (2005), "weighted Slope One".
     """
 
     _data_attributes = ("R_",)

@@ -33,7 +33,7 @@ def walk_weights(X: csr_array, *, alpha: float = 1.0, beta: float = 0.0) -> np.n
     Returns
     -------
     (n_items, n_items) float64
-        0 for an item without users. Cost O(sum of |I_u|²), memory O(n_items²).
+        0 for an item without users. Cost ``O(sum of |I_u|²)``, memory O(n_items²).
     """
     M = ones_like(X)
     n_u = np.maximum(np.diff(M.indptr), 1).astype(float)
