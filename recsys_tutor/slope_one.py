@@ -55,7 +55,8 @@ class SlopeOne(Recommender):
     Notes
     -----
     Fit ``O(sum of |I_u|²)``, memory O(n_items²); all scores of one user cost
-    O(n_items · their ratings). Source: Lemire and Maclachlan (2005), "weighted Slope One".
+    O(n_items · their ratings). Source: Lemire and Maclachlan (2005), "weighted Slope
+    One".
     """
 
     _data_attributes = ("R_",)
