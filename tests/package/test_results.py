@@ -128,7 +128,7 @@ def test_rows_of_one_split():
 
 def test_how_results_are_shown():
     board = Results.load()
-    counts = {"ranking": (23, 115), "rating": (15, 150), "sequence": (22, 22)}
+    counts = {"ranking": (25, 125), "rating": (16, 160), "sequence": (24, 24)}
     parts = [f"{t}: {m} models, {r} runs" for t, (m, r) in counts.items()]
     assert repr(board) == f"Results({'; '.join(parts)})"
     summary = board.summary()
