@@ -23,15 +23,15 @@ KATEX = r"""
 \lambda \mu \nu \xi \pi \rho \varrho \sigma \tau \phi \chi \psi \omega \Delta \Theta
 \Lambda \Pi \Sigma \Phi \Omega \ell \nabla \mathbf \mathbb \mathcal \mathrm
 \boldsymbol \text \textit \mathop \nolimits \textstyle \hat \bar \tilde \check
-\overline \underbrace \underset \frac \tfrac \binom \tbinom \sqrt \sum \prod \int
-\partial \max \min \arg \ln \log \exp \cos \tanh \Pr \pmod \top \infty \cdot \cdots
-\dots \times \odot \circ \ast \pm \le \ge \ne \approx \sim \propto \in \notin \cap
-\mid \to \leftarrow \iff \Longrightarrow \Longleftrightarrow \lvert \rvert \lVert
-\rVert \Vert \lfloor \rfloor \big \bigl \bigr \Big \Bigl \Bigr \quad \qquad \, \; \{
-\} \# \% \\ \begin \end \tag
+\overline \overbrace \underbrace \underset \frac \dfrac \tfrac \binom \tbinom \sqrt \sum
+\prod \int \partial \max \min \arg \ln \log \exp \cos \tanh \Pr \pmod \top \infty \cdot
+\cdots \dots \times \odot \circ \ast \pm \le \ge \ne \approx \sim \propto \in \notin
+\cap \setminus \mid \to \leftarrow \iff \Longrightarrow \Longleftrightarrow \lvert \rvert
+\lVert \rVert \Vert \lfloor \rfloor \left \right \big \bigl \bigr \Big \Bigl \Bigr
+\quad \qquad \, \; \{ \} \# \% \\ \begin \end \tag
 """
 KATEX = {*KATEX.split(), "\\ "}
-ENVIRONMENTS = {"aligned", "bmatrix", "pmatrix"}
+ENVIRONMENTS = {"aligned", "bmatrix", "cases", "pmatrix"}
 FENCE = re.compile(r"^[> ]*(`{3,}).*?\n[> ]*\1$", re.M | re.S)
 SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.S)
 
