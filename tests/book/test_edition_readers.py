@@ -26,8 +26,8 @@ KATEX = r"""
 \overline \overbrace \underbrace \underset \frac \dfrac \tfrac \binom \tbinom \sqrt \sum
 \prod \int \partial \max \min \arg \ln \log \exp \cos \tanh \Pr \pmod \top \infty \cdot
 \cdots \dots \times \odot \circ \ast \pm \le \ge \ne \approx \sim \propto \in \notin
-\cap \setminus \mid \to \leftarrow \iff \Longrightarrow \Longleftrightarrow \lvert \rvert
-\lVert \rVert \Vert \lfloor \rfloor \left \right \big \bigl \bigr \Big \Bigl \Bigr
+\cap \setminus \mid \to \leftarrow \iff \Longrightarrow \Longleftrightarrow
+\lvert \rvert \lVert \rVert \Vert \lfloor \rfloor \left \right \big \bigl \bigr \Big \Bigl \Bigr
 \quad \qquad \, \; \{ \} \# \% \\ \begin \end \tag
 """
 KATEX = {*KATEX.split(), "\\ "}
