@@ -27,8 +27,8 @@ KATEX = r"""
 \prod \int \partial \max \min \arg \ln \log \exp \cos \tanh \Pr \pmod \top \infty \cdot
 \cdots \dots \times \odot \circ \ast \pm \le \ge \ne \approx \sim \propto \in \notin
 \cap \setminus \mid \to \leftarrow \iff \Longrightarrow \Longleftrightarrow
-\lvert \rvert \lVert \rVert \Vert \lfloor \rfloor \left \right \big \bigl \bigr \Big \Bigl \Bigr
-\quad \qquad \, \; \{ \} \# \% \\ \begin \end \tag
+\lvert \rvert \lVert \rVert \Vert \lfloor \rfloor \left \right \big \bigl \bigr \Big
+\Bigl \Bigr \quad \qquad \, \; \{ \} \# \% \\ \begin \end \tag
 """
 KATEX = {*KATEX.split(), "\\ "}
 ENVIRONMENTS = {"aligned", "bmatrix", "cases", "pmatrix"}
