@@ -11,6 +11,7 @@ printed twice, because only the printed book knows on which page a section start
 
 import argparse
 import io
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,7 +22,7 @@ from pypdf import PdfReader
 
 HTML = Path(__file__).resolve().parent.parent / "_build" / "html"
 COVER = "book/index"
-COMBINED = "book-in-one.html"
+COMBINED = f"book-in-one-{os.getpid()}.html"  # two may print at once
 LONG = 30 * 60_000  # ms that setting all formulas and printing may take
 REFERRING = (
     "id",
