@@ -64,7 +64,9 @@ def test_a_symbol_has_one_row():
 
 
 def test_two_rows_of_one_symbol_would_be_seen():
-    row = next(row for row in ROW.finditer(PAGE) if r"\lambda" in row["symbols"])
+    row = next(
+        row for row in ROW.finditer(PAGE) if r"\lambda" in symbols(row["symbols"])
+    )
     assert repeated(PAGE + f"\n{row[0]}\n") >= {r"\lambda"}
     assert symbols(r"$u, v$, $\mathbf p_{u, i}$ and $\pi_u(\ell)$") == [
         "u", "v", r"\mathbfp_{u,i}", r"\pi_u(\ell)",
