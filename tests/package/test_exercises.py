@@ -696,6 +696,7 @@ RECOMPUTED = {
     "09-film": implicit_film,
     "10-eva": lambda: list(posterior()),
     "11-second": second,
+    "11-stars": lambda: [5 / 16, -1 / 16],
     "12-ideal": ideal_score,
     "13-fields": fields,
     "14-cleo": transitions,
