@@ -20,7 +20,7 @@ CHAPTER = re.compile(r"book/(\d\d)[b-z]?_")
 #: chapters that their entry names.
 TOO_COMMON = frozenset(
     "attention batch candidate catalogue clip confidence coverage dimension dominated "
-    "exposure factor feature fold frequency hub interaction item list loss mask "
+    "exposure factor feature fold frequency hub interaction item lift list loss mask "
     "objective parameter popularity precision ranking relevance session setting "
     "significance split temperature tie transition trial".split()
 )
