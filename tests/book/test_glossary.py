@@ -12,6 +12,7 @@ PAGE = (BOOK / "glossary.md").read_text(encoding="utf-8")
 #: or a longer or a shorter name of the same thing.
 VARIANTS = {
     "approximate nearest-neighbour search": ["approximate index"],
+    "Bonferroni correction": ["Bonferroni"],
     "class weighting": ["weight of the positives", "weight of positives"],
     "clip": ["clipped"],
     "context-aware recommendation": ["context-aware"],
