@@ -512,13 +512,14 @@ def implicit_film():
 
 
 def posterior():
-    """Mean and spread of Eva's bias on a grid."""
+    """Mean and spread of Eva's bias on a grid, and the spread of her next star."""
     grid = np.linspace(-8, 8, 20001)
     for variance in (1, 4):
         log = -(grid**2) / 2 - ((2 - grid) ** 2 + (-2 - grid) ** 2) / (2 * variance)
         weight = np.exp(log - log.max()) / np.exp(log - log.max()).sum()
         mean = weight @ grid
-        yield from (mean, np.sqrt(weight @ (grid - mean) ** 2))
+        spread = np.sqrt(weight @ (grid - mean) ** 2)
+        yield from (mean, spread, np.sqrt(spread**2 + variance))
 
 
 def ideal_score():
