@@ -171,8 +171,8 @@ def expected_best(scores: Sequence[float]) -> np.ndarray:
     """Expected best of the first ``n`` trials, for ``n = 1 .. N``.
 
     ``E[max of n] = sum_i s_(i) · ((i/N)^n - ((i-1)/N)^n)``, with the ``N`` scores
-    sorted upwards: the mean over all orders in which ``n`` settings could be drawn,
-    with replacement, from the ones tried. Trials of -inf count as the worst finite one.
+    sorted upwards: the mean best of ``n`` draws, with replacement, from the trials
+    made. Trials of -inf count as the worst finite one.
 
     Notes
     -----
