@@ -561,6 +561,14 @@ def third_step():
         yield x.item() - before
 
 
+def seeds_needed():
+    """The smallest counts for which 0.0005 is 2.8 standard errors."""
+    return [
+        next(n for n in range(1, 99) if 0.0005 >= 2.8 * (variance / n) ** 0.5)
+        for variance in (0.001**2 + 0.001**2, 0.0002**2)
+    ]
+
+
 def tournament():
     a, b = [5, 7, 9], [6, 6, 8]
     best = [np.mean([max(x, y) for x in v for y in v]) for v in (a, b)]
@@ -702,6 +710,7 @@ RECOMPUTED = {
     "13-fields": fields,
     "14-cleo": transitions,
     "15-ben": ben,
+    "16-seeds": seeds_needed,
     "16-third": lambda: list(third_step()),
     "17-compute": tournament,
     "17-without": lambda: list(best_of_subsets()),
