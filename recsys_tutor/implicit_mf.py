@@ -43,15 +43,19 @@ __all__ = [
 
 
 def weighted_als_half_step(
-    X: csr_array, Q: np.ndarray, unobserved: float, reg: float
+    X: csr_array,
+    Q: np.ndarray,
+    unobserved: float,
+    reg: float,
+    reg_exponent: float = 1.0,
 ) -> np.ndarray:
     """The best user factors for fixed item factors, all cells counted.
 
     ``p_u = (Q_u.T C_u Q_u + unobserved · Q.T Q + reg_u · I)⁻¹ Q_u.T C_u 1`` with the
     confidences ``C_u = diag(x_u)`` of the stored entries, and
-    ``reg_u = reg · (|I_u| + unobserved · n_items)``. The Gram matrix ``Q.T Q`` stands
-    in for the sum over all items and is computed once (chapter 09, eq-ials-step
-    with eq-ials-reg).
+    ``reg_u = reg · (|I_u| + unobserved · n_items)^reg_exponent``. The Gram matrix
+    ``Q.T Q`` stands in for the sum over all items and is computed once (chapter 09,
+    eq-ials-step with eq-ials-reg).
 
     Parameters
     ----------
@@ -61,6 +65,8 @@ def weighted_als_half_step(
     unobserved : float > 0
         Weight of every cell's pull to 0.
     reg : float
+    reg_exponent : float
+        1: each vector pays ``reg`` per weight it takes part in; 0: all pay the same.
 
     Returns
     -------
@@ -77,7 +83,8 @@ def weighted_als_half_step(
     Cost O(nnz · f² + n_users · f³ + n_items · f²).
     """
     check_factors(X, Q)
-    reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[1])
+    weight = np.diff(X.indptr) + unobserved * X.shape[1]
+    reg_u = reg * weight**reg_exponent
     ones = np.ones(X.nnz)
     with one_blas_thread():
         gram = unobserved * (Q.T @ Q)
@@ -86,21 +93,28 @@ def weighted_als_half_step(
 
 @overflow_to_inf
 def implicit_als_objective(
-    X: csr_array, P: np.ndarray, Q: np.ndarray, unobserved: float, reg: float
+    X: csr_array,
+    P: np.ndarray,
+    Q: np.ndarray,
+    unobserved: float,
+    reg: float,
+    reg_exponent: float = 1.0,
 ) -> float:
     """What every :func:`weighted_als_half_step` lowers, with ``s_ui = p_u · q_i``.
 
     ``sum over entries x_ui (1 - s_ui)² + unobserved · sum over all cells s_ui²
-    + reg · sum_u (|I_u| + unobserved · n_items) |p_u|²
-    + reg · sum_i (|U_i| + unobserved · n_users) |q_i|²`` (chapter 09,
-    eq-ials-objective). Cost O(nnz · f + f² · (n_users + n_items)).
+    + reg · sum_u (|I_u| + unobserved · n_items)^e |p_u|²
+    + reg · sum_i (|U_i| + unobserved · n_users)^e |q_i|²``, ``e = reg_exponent``
+    (chapter 09, eq-ials-objective). Cost O(nnz · f + f² · (n_users + n_items)).
     """
     s = pair_dots(P, Q, rows_of(X), X.indices)
     loss = np.sum(X.data * (1 - s) ** 2)
     loss += unobserved * np.sum((P.T @ P) * (Q.T @ Q))
     n_u = np.diff(X.indptr) + unobserved * X.shape[1]
     n_i = np.bincount(X.indices, minlength=X.shape[1]) + unobserved * X.shape[0]
-    loss += reg * (n_u @ np.sum(P**2, axis=1) + n_i @ np.sum(Q**2, axis=1))
+    size = n_u**reg_exponent @ np.sum(P**2, axis=1)
+    size += n_i**reg_exponent @ np.sum(Q**2, axis=1)
+    loss += reg * size
     return float(loss)
 
 
@@ -111,8 +125,9 @@ class ImplicitALS(Recommender):
     with every :func:`weighted_als_half_step`. A missing cell weighs ``unobserved``, an
     entry ``1 + unobserved``: the confidences 1 and ``1 + alpha`` of Hu, Koren and
     Volinsky (2008) with ``alpha = 1 / unobserved``, times ``unobserved``. Their target
-    of an entry is 1, here ``1 / (1 + unobserved)``; for the same ``Q`` and penalty
-    their ``P`` is this one times ``1 + unobserved``, so the order of items is the same.
+    of an entry is 1, here ``1 / (1 + unobserved)``: with ``1 + alpha`` times the
+    penalty, their factors are these times ``sqrt(1 + unobserved)``, and the order of
+    items is the same.
 
     Attributes
     ----------
@@ -130,9 +145,17 @@ class ImplicitALS(Recommender):
         "Weight ``w_0`` of a pair that was not observed.", default=0.3, above=0
     )
     reg: float = param(
-        "Penalty of a factor vector per weight it takes part in (Rendle's form).",
+        "Penalty of a factor vector, times the weight it takes part in to the power "
+        "``reg_exponent``.",
         default=0.01,
         above=0,
+    )
+    reg_exponent: float = param(
+        "1: ``reg`` counts weights (Rendle's form); 0: one penalty for all vectors "
+        "(Hu's).",
+        default=1.0,
+        low=0,
+        high=1,
     )
     init_scale: float = param(
         "Standard deviation of the initial item factors, divided by "
@@ -148,13 +171,11 @@ class ImplicitALS(Recommender):
         Xt = X.T.tocsr()
         size = self.init_scale / np.sqrt(self.n_factors)
         self.Q_ = rng.normal(0, size, (train.n_items, self.n_factors))
+        weights = self.unobserved, self.reg, self.reg_exponent
         for _ in range(self.n_epochs):
-            self.P_ = weighted_als_half_step(X, self.Q_, self.unobserved, self.reg)
-            self.Q_ = weighted_als_half_step(Xt, self.P_, self.unobserved, self.reg)
-            loss = implicit_als_objective(
-                X, self.P_, self.Q_, self.unobserved, self.reg
-            )
-            if self._end_epoch(loss):
+            self.P_ = weighted_als_half_step(X, self.Q_, *weights)
+            self.Q_ = weighted_als_half_step(Xt, self.P_, *weights)
+            if self._end_epoch(implicit_als_objective(X, self.P_, self.Q_, *weights)):
                 break
 
     def _score_users(self, users: np.ndarray) -> np.ndarray:
@@ -164,7 +185,9 @@ class ImplicitALS(Recommender):
         return self.Q_
 
     def _score_history(self, X: csr_array) -> np.ndarray:
-        P = weighted_als_half_step(ones_like(X), self.Q_, self.unobserved, self.reg)
+        P = weighted_als_half_step(
+            ones_like(X), self.Q_, self.unobserved, self.reg, self.reg_exponent
+        )
         return P @ self.Q_.T
 
 

@@ -55,15 +55,35 @@ FEWER_ITEMS = "keep fewer items with Interactions.at_least(item=...)"
 # -- ranking -------------------------------------------------------------------------
 
 
-def _parts_of_sum(
-    X: csr_array, weights: np.ndarray, user: int, item: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """The terms of ``(X @ weights)[user, item]``: the user's items, their parts, 0."""
-    row = X[[user]]
-    return row.indices, row.data * weights[row.indices, item], 0.0
+class ItemToItem(Recommender):
+    """Base of models that add up weights from item to item: ``s = X_ @ W``.
+
+    Rule: ``s(u, i) = sum over j of x_uj W[j, i]``. Row ``j`` of ``W`` is what was
+    liked, column ``i`` what is scored. A model sets ``X_`` in its fit and says by
+    :meth:`_item_weights` which of its attributes is ``W``. Chapter 04, eq-knn-item.
+    """
+
+    _data_attributes = ("X_",)
+
+    def _item_weights(self) -> np.ndarray:
+        """The learned weights, (n_items, n_items) float64."""
+        raise NotImplementedError
+
+    def _score_users(self, users: np.ndarray) -> np.ndarray:
+        return self.X_[users] @ self._item_weights()
+
+    def _score_history(self, X: csr_array) -> np.ndarray:
+        return ones_like(X) @ self._item_weights()
+
+    def _similarities(self, items: np.ndarray) -> np.ndarray:
+        return self._item_weights()[items]
+
+    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
+        row = self.X_[[user]]
+        return row.indices, row.data * self._item_weights()[row.indices, item], 0.0
 
 
-class ItemKNN(Recommender):
+class ItemKNN(ItemToItem):
     """Score of an item = sum of its similarities to the user's items.
 
     Rule: ``s(u, i) = sum over j in I_u of S[j, i]``. Column ``i`` of ``S`` holds the
@@ -78,8 +98,6 @@ class ItemKNN(Recommender):
     Fit ``O(sum of |I_u|² + n_items²)``, memory ``O(n_items²)``. Sources: Sarwar et al.
     (2001); Aiolli (2013). Chapter 04, eq-knn-item.
     """
-
-    _data_attributes = ("X_",)
 
     n_neighbors: int = param(
         "Most similar items that each item keeps.", default=100, low=1
@@ -122,17 +140,8 @@ class ItemKNN(Recommender):
             bm25(X) if self.similarity == "bm25" else X, alpha=self.alpha
         )
 
-    def _score_users(self, users: np.ndarray) -> np.ndarray:
-        return self.X_[users] @ self.S_
-
-    def _score_history(self, X: csr_array) -> np.ndarray:
-        return ones_like(X) @ self.S_
-
-    def _similarities(self, items: np.ndarray) -> np.ndarray:
-        return self.S_[items]
-
-    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
-        return _parts_of_sum(self.X_, self.S_, user, item)
+    def _item_weights(self) -> np.ndarray:
+        return self.S_
 
 
 class UserKNN(Recommender):
@@ -245,7 +254,7 @@ def recency_weighted(train: Interactions, half_life: float) -> csr_array:
     return X
 
 
-class EASE(Recommender):
+class EASE(ItemToItem):
     """Item-kNN whose weights are learned: ``s(u, i) = sum_j x_uj B[j, i]``.
 
     Attributes
@@ -253,8 +262,6 @@ class EASE(Recommender):
     B_ : (n_items, n_items) float64
         Zero diagonal.
     """
-
-    _data_attributes = ("X_",)
 
     reg: float = param("Penalty of the squared weights.", default=300.0, above=0)
     count_weight: float = param(
@@ -288,17 +295,8 @@ class EASE(Recommender):
     def _weights(self, X: csr_array) -> np.ndarray:
         return ease_weights(X, self.reg, self.count_weight)
 
-    def _score_users(self, users: np.ndarray) -> np.ndarray:
-        return self.X_[users] @ self.B_
-
-    def _score_history(self, X: csr_array) -> np.ndarray:
-        return ones_like(X) @ self.B_
-
-    def _similarities(self, items: np.ndarray) -> np.ndarray:
-        return self.B_[items]
-
-    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
-        return _parts_of_sum(self.X_, self.B_, user, item)
+    def _item_weights(self) -> np.ndarray:
+        return self.B_
 
 
 # -- ratings -------------------------------------------------------------------------

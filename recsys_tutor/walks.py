@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_tutor.base import Recommender
 from recsys_tutor.data import Interactions
 from recsys_tutor.kernels import ones_like
-from recsys_tutor.neighbors import FEWER_ITEMS
+from recsys_tutor.neighbors import FEWER_ITEMS, ItemToItem
 from recsys_tutor.parameters import param
 from recsys_tutor.similarity import check_similarities, keep_neighbors
 
@@ -42,7 +41,7 @@ def walk_weights(X: csr_array, *, alpha: float = 1.0, beta: float = 0.0) -> np.n
     return (M.T @ step).toarray() * n_i[:, None] ** -alpha * n_i**-beta
 
 
-class RP3beta(Recommender):
+class RP3beta(ItemToItem):
     """Score of an item = chance that three random steps from the user end there.
 
     Rule: ``s(u, i) = sum over j in I_u of T[j, i]``, with ``T`` of
@@ -60,8 +59,6 @@ class RP3beta(Recommender):
     Fit ``O(sum of |I_u|² + n_items²)``, memory ``O(n_items²)``. Sources: Cooper et al.
     (2014) for ``alpha``, Paudel et al. (2017) for ``beta``. Chapter 04, eq-walk.
     """
-
-    _data_attributes = ("X_",)
 
     n_neighbors: int = param(
         "Items from which the walk may arrive at an item.", default=200, low=1
@@ -81,15 +78,5 @@ class RP3beta(Recommender):
         T = walk_weights(self.X_, alpha=self.alpha, beta=self.beta)
         self.S_ = keep_neighbors(T, self.n_neighbors)
 
-    def _score_users(self, users: np.ndarray) -> np.ndarray:
-        return self.X_[users] @ self.S_
-
-    def _score_history(self, X: csr_array) -> np.ndarray:
-        return ones_like(X) @ self.S_
-
-    def _similarities(self, items: np.ndarray) -> np.ndarray:
-        return self.S_[items]
-
-    def _explain(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray, float]:
-        row = self.X_[[user]]
-        return row.indices, row.data * self.S_[row.indices, item], 0.0
+    def _item_weights(self) -> np.ndarray:
+        return self.S_

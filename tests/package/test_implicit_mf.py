@@ -57,6 +57,43 @@ def test_a_half_step_is_dense_weighted_least_squares(confidence, unobserved):
     assert np.abs(P[1]).min() > 0
 
 
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_the_exponent_scales_each_vector_s_own_penalty(exponent):
+    """Row by row a ridge regression, whose penalty is written out here."""
+    X, Q = entries(), factors()[2]
+    P = weighted_als_half_step(X, Q, 0.3, REG, exponent)
+    for u, row in enumerate(X.toarray()):
+        penalty = REG * (np.count_nonzero(row) + 0.3 * len(row)) ** exponent
+        left = (Q.T * (row + 0.3)) @ Q + penalty * np.eye(Q.shape[1])
+        np.testing.assert_allclose(
+            P[u], np.linalg.solve(left, Q.T @ row), rtol=1e-9, atol=1e-13
+        )
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_no_step_from_a_half_step_lowers_the_objective(exponent):
+    X, (_, P, Q) = entries(), factors()
+    weights = 0.3, REG, exponent
+    P = weighted_als_half_step(X, Q, *weights)
+    lowest = implicit_als_objective(X, P, Q, *weights)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        moved = P + 1e-3 * rng.normal(size=P.shape)
+        assert implicit_als_objective(X, moved, Q, *weights) > lowest
+    Q = weighted_als_half_step(X.T.tocsr(), P, *weights)
+    assert implicit_als_objective(X, P, Q, *weights) < lowest
+
+
+def test_a_fit_and_a_history_use_the_exponent():
+    data = toy().interactions
+    model = ImplicitALS(n_factors=2, n_epochs=3, reg=0.2, reg_exponent=0.5).fit(data)
+    X = data.binarize().csr
+    P = weighted_als_half_step(X, model.Q_, 0.3, 0.2, 0.5)
+    np.testing.assert_allclose(model.score_history(X), P @ model.Q_.T, rtol=1e-12)
+    last = implicit_als_objective(X, model.P_, model.Q_, 0.3, 0.2, 0.5)
+    assert model.history_[-1]["loss"] == pytest.approx(last, rel=1e-12)
+
+
 def test_a_half_step_refuses_the_other_side_s_factors():
     with pytest.raises(ValueError, match=r"5 rows.*one per column.*got 7"):
         weighted_als_half_step(entries(), factors()[1], 0.3, REG)
