@@ -1,6 +1,6 @@
 """Autoencoders: a user's row of the matrix through a narrow layer and back.
 
-Chapter: 15 Autoencoders.
+Chapter: 15 Autoencoders and graphs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Graph convolution: factors averaged over neighbours of the user-item graph.
 
-Chapter: 15 Autoencoders.
+Chapter: 15 Autoencoders and graphs.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ VARIANTS = {
     "log-uniform distribution": ["log-uniform"],
     "mixture model": ["mixture of topics"],
     "negative sampling": ["sampled negative", "negatives drawn"],
-    "position embedding": ["learned vector per *position*"],
+    "position embedding": ["learned vector per position"],
     "rating prediction": ["predict the rating"],
     "recommender system": ["recommender"],
     "recurrent neural network": ["recurrent unit"],
