@@ -64,6 +64,7 @@ class ItemToItem(Recommender):
     """
 
     _data_attributes = ("X_",)
+    X_: csr_array
 
     def _item_weights(self) -> np.ndarray:
         """The learned weights, (n_items, n_items) float64."""
