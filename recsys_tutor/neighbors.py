@@ -59,12 +59,15 @@ class ItemToItem(Recommender):
     """Base of models that add up weights from item to item: ``s = X_ @ W``.
 
     Rule: ``s(u, i) = sum over j of x_uj W[j, i]``. Row ``j`` of ``W`` is what was
-    liked, column ``i`` what is scored. A model sets ``X_`` in its fit and says by
-    :meth:`_item_weights` which of its attributes is ``W``. Chapter 04, eq-knn-item.
+    liked, column ``i`` what is scored. :meth:`_fit` keeps the 0/1 matrix as ``X_``; a
+    model adds its weights, and :meth:`_item_weights` says which of its attributes they
+    are. Chapter 04, eq-knn-item.
     """
 
     _data_attributes = ("X_",)
-    X_: csr_array
+
+    def _fit(self, train: Interactions) -> None:
+        self.X_ = train.binarize().csr
 
     def _item_weights(self) -> np.ndarray:
         """The learned weights, (n_items, n_items) float64."""
@@ -128,7 +131,7 @@ class ItemKNN(ItemToItem):
             "four times",
             f"Take ImplicitALS, or {FEWER_ITEMS}",
         )
-        self.X_ = train.binarize().csr
+        super()._fit(train)
         S = shrink_similarity(self._compare(self.X_), co_counts(self.X_), self.shrink)
         self.S_ = keep_neighbors(S, self.n_neighbors)
 
@@ -287,11 +290,10 @@ class EASE(ItemToItem):
             "it three times",
             f"Take ImplicitALS, or {FEWER_ITEMS}",
         )
-        X = train.binarize().csr
-        self.B_ = self._weights(X)
+        super()._fit(train)
+        self.B_ = self._weights(self.X_)
         if self.half_life is not None:
-            X = recency_weighted(train, self.half_life)
-        self.X_ = X
+            self.X_ = recency_weighted(train, self.half_life)
 
     def _weights(self, X: csr_array) -> np.ndarray:
         return ease_weights(X, self.reg, self.count_weight)
