@@ -59,14 +59,14 @@ class ItemToItem(Recommender):
     """Base of models that add up weights from item to item: ``s = X_ @ W``.
 
     Rule: ``s(u, i) = sum over j of x_uj W[j, i]``. Row ``j`` of ``W`` is what was
-    liked, column ``i`` what is scored. :meth:`_fit` keeps the 0/1 matrix as ``X_``; a
-    model adds its weights, and :meth:`_item_weights` says which of its attributes they
-    are. Chapter 04, eq-knn-item.
+    liked, column ``i`` what is scored. A model's fit keeps the 0/1 matrix with
+    :meth:`_keep` and learns weights; :meth:`_item_weights` says which of its attributes
+    they are. Chapter 04, eq-knn-item.
     """
 
     _data_attributes = ("X_",)
 
-    def _fit(self, train: Interactions) -> None:
+    def _keep(self, train: Interactions) -> None:
         self.X_ = train.binarize().csr
 
     def _item_weights(self) -> np.ndarray:
@@ -131,7 +131,7 @@ class ItemKNN(ItemToItem):
             "four times",
             f"Take ImplicitALS, or {FEWER_ITEMS}",
         )
-        super()._fit(train)
+        self._keep(train)
         S = shrink_similarity(self._compare(self.X_), co_counts(self.X_), self.shrink)
         self.S_ = keep_neighbors(S, self.n_neighbors)
 
@@ -290,7 +290,7 @@ class EASE(ItemToItem):
             "it three times",
             f"Take ImplicitALS, or {FEWER_ITEMS}",
         )
-        super()._fit(train)
+        self._keep(train)
         self.B_ = self._weights(self.X_)
         if self.half_life is not None:
             self.X_ = recency_weighted(train, self.half_life)

@@ -74,7 +74,7 @@ class RP3beta(ItemToItem):
             "times",
             f"Take ImplicitALS, or {FEWER_ITEMS}",
         )
-        super()._fit(train)
+        self._keep(train)
         T = walk_weights(self.X_, alpha=self.alpha, beta=self.beta)
         self.S_ = keep_neighbors(T, self.n_neighbors)
 

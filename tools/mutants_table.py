@@ -61,7 +61,8 @@ MUTANTS = (
     M("SVD: holes are 0 although means were asked for", "mf", "values = train.value - self.fill_[train.item]", "values = train.value", "mf::truncated_svd_is_the_cut_svd_of_the_filled_matrix"),
     M("ridge: the penalty of the first row for all", "kernels", "A[f, f] += reg[u]", "A[f, f] += reg[0]", "kernels::ridge_rows_are_weighted_ridge_regressions"),
     # -- implicit feedback
-    M("implicit ALS: users counted for items", "implicit_mf", "reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[1])", "reg_u = reg * (np.diff(X.indptr) + unobserved * X.shape[0])", "implicit_mf::a_half_step_is_dense_weighted_least_squares"),
+    M("implicit ALS: users counted for items", "implicit_mf", "weight = np.diff(X.indptr) + unobserved * X.shape[1]", "weight = np.diff(X.indptr) + unobserved * X.shape[0]", "implicit_mf::a_half_step_is_dense_weighted_least_squares"),
+    M("implicit ALS: the exponent on the penalty too", "implicit_mf", "reg_u = reg * weight**reg_exponent", "reg_u = (reg * weight) ** reg_exponent", "implicit_mf::the_exponent_scales_each_vector_s_own_penalty"),
     M("implicit ALS: objective without the missing cells", "implicit_mf", "loss += unobserved * np.sum((P.T @ P) * (Q.T @ Q))", "loss += 0.0", "implicit_mf::the_objective_is_the_sum_over_all_cells"),
     M("BPR: objective without the negatives' penalty", "implicit_mf", "np.append(positive, negative), minlength", "positive, minlength", "implicit_mf::bpr_objective_is_the_literal_sum"),
     M("BPR: sign of the user's step", "implicit_mf", "(g * (i_old - j_old) - reg * p_old)", "(g * (j_old - i_old) - reg * p_old)", "implicit_mf::bpr_epoch_equals_the_literal_loop"),

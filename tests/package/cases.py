@@ -370,11 +370,17 @@ _TOLD = [
     ),
     ModelCase(
         ImplicitALS(n_factors=2, n_epochs=5),
-        effects={**FACTORS_EFFECTS, "unobserved": 0.9, "reg": 0.1},
+        effects={
+            **FACTORS_EFFECTS,
+            "unobserved": 0.9,
+            "reg": 0.1,
+            "reg_exponent": 0.0,
+        },
         invalid={
             **FACTORS_INVALID,
             "unobserved": WRONG_POSITIVE,
             "reg": WRONG_POSITIVE,
+            "reg_exponent": (-0.1, 1.1, np.nan, None),
         },
         iterative=True,
         exempt={**DRAWN_START, **EXACT_STEP},
