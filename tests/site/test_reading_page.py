@@ -33,6 +33,22 @@ def test_a_formula_is_no_tab_stop(visit):  # noqa: F811
     assert stops == 0
 
 
+def test_a_formula_in_a_line_has_no_scroll_bar(visit):  # noqa: F811
+    """It may move under a finger; the MathML inside makes nearly all of them wider."""
+    visit.open(PROOF)
+    wider, bars = visit.page.evaluate(
+        """() => {
+            const found = [...document.querySelectorAll('article p mjx-container')]
+                .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth
+                    && getComputedStyle(e).overflowX !== 'visible')
+            const bare = e => getComputedStyle(e).scrollbarWidth === 'none'
+            return [found.length, found.filter(e => !bare(e)).length]
+        }"""
+    )
+    assert wider > 20
+    assert bars == 0
+
+
 def test_what_has_the_focus_is_seen(visit):  # noqa: F811
     visit.open(NOTATION)
     seen = []
