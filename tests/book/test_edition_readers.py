@@ -25,7 +25,8 @@ KATEX = r"""
 \boldsymbol \text \textit \mathop \nolimits \textstyle \hat \bar \tilde \check
 \overline \overbrace \underbrace \underset \frac \dfrac \tfrac \binom \tbinom \sqrt \sum
 \prod \int \partial \max \min \arg \ln \log \exp \cos \tanh \Pr \pmod \top
-\infty \cdot \Psi \textbf \langle \rangle \cdots \dots \times \odot \circ \ast \pm \le \ge \ne \approx \sim \propto \in \notin
+\infty \cdot \Psi \textbf \langle \rangle
+\cdots \dots \times \odot \circ \ast \pm \le \ge \ne \approx \sim \propto \in \notin
 \cap \setminus \mid \to \leftarrow \iff \Longrightarrow \Longleftrightarrow
 \lvert \rvert \lVert \rVert \Vert \lfloor \rfloor \left \right \big \bigl \bigr \Big
 \Bigl \Bigr \quad \qquad \, \; \{ \} \# \% \\ \begin \end \tag
