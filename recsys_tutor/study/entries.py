@@ -65,13 +65,15 @@ class Entry(NamedTuple):
     """A row of the registry: name, unfitted model, its tasks, what is searched.
 
     ``model`` may be a function that makes the model from the Dataset at hand.
-    ``ranges``, if any, are those of a :class:`Space` scored by the first of the tasks.
+    ``ranges`` and ``n_trials``, if there are ranges, are those of a :class:`Space`
+    scored by the first of the tasks.
     """
 
     name: str
     model: Recommender | Callable
     tasks: Sequence[str]
     ranges: Mapping | None = None
+    n_trials: int = 20
 
 
 class Space(NamedTuple):
@@ -79,12 +81,14 @@ class Space(NamedTuple):
 
     ``model`` is a class or, of a class of this package, its name with dots
     ("neural.NeuMF"). ``ranges`` maps a parameter to a frozen ``scipy.stats``
-    distribution, or to a list whose values are all as likely.
+    distribution, or to a list whose values are all as likely. ``n_trials`` is the most
+    that are tried: fewer for models whose trials take long.
     """
 
     task: str
     model: type[Recommender] | str
     ranges: Mapping
+    n_trials: int = 20
 
     def make(self, **parameters: Any) -> Recommender:
         """The model with these parameters; its module is imported only now."""
@@ -125,9 +129,13 @@ LISTS = ("ranking", "sequence")
 
 
 def _entry(
-    name: str, model: Recommender | Callable, tasks: Sequence[str], **ranges: Any
+    name: str,
+    model: Recommender | Callable,
+    tasks: Sequence[str],
+    n_trials: int = 20,
+    **ranges: Any,
 ) -> Entry:
-    return Entry(name, model, tasks, ranges or None)
+    return Entry(name, model, tasks, ranges or None, n_trials)
 
 
 MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
@@ -165,8 +173,15 @@ ENTRIES = (
         shrink=loguniform(10, 10_000),
     ),
     _entry("Slope One", SlopeOne(), ("rating",)),
-    _entry("RP3β", RP3beta(), LISTS),
-    _entry("SLIM", SLIM(), LISTS),
+    _entry(
+        "RP3β",
+        RP3beta(),
+        LISTS,
+        n_neighbors=whole(10, 400),
+        alpha=uniform(0.3, 0.9),
+        beta=uniform(0.0, 0.8),
+    ),
+    _entry("SLIM", SLIM(), LISTS, n_trials=8, l1=loguniform(1, 30)),
     _entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
     _entry("EASE", EASE(), LISTS, reg=loguniform(10, 5000), count_weight=uniform(0, 5)),
     _entry("Content", Made(ContentBased, film_terms), LISTS),
@@ -205,10 +220,10 @@ ENTRIES = (
         "Implicit ALS",
         ImplicitALS(),
         LISTS,
-        n_factors=whole(4, 64),
-        unobserved=loguniform(0.01, 3),
-        reg=loguniform(0.001, 0.1),
-        n_epochs=whole(3, 30),
+        n_factors=whole(8, 128),
+        unobserved=loguniform(0.03, 1),
+        reg=loguniform(0.003, 0.1),
+        n_epochs=whole(4, 24),
     ),
     _entry(
         "BPR",
@@ -225,7 +240,7 @@ ENTRIES = (
         ("rating",),
         n_factors=whole(4, 24),
         implicit=[False, True],
-        n_epochs=whole(60, 250),
+        n_epochs=whole(200, 400),
     ),
     _entry("Gibbs, implicit sets", BayesianFM(implicit=True), ("rating",)),
     _entry(
@@ -332,7 +347,7 @@ def _spaces() -> dict[str, Space]:
                 model = entry.model
                 assert isinstance(model, Made | Recommender), "a function has no class"
                 kind = model.kind if isinstance(model, Made) else type(model)
-                found[entry.name] = Space(task, kind, entry.ranges)
+                found[entry.name] = Space(task, kind, entry.ranges, entry.n_trials)
     return found
 
 

@@ -44,7 +44,7 @@ def tune_all(
     n_trials: int = 20,
     data: Dataset | Interactions | None = None,
 ) -> pd.DataFrame:
-    """Search every space with the same number of trials; write and return the trials.
+    """Search every space with as many trials; write and return the trials.
 
     Every setting is scored on the inner validation part of :meth:`.Task.parts`. Its
     ``test`` score, after a fit on all training rows, is there **to look at what
@@ -61,6 +61,7 @@ def tune_all(
         only in the book's repository.
     spaces : mapping of names to :class:`~recsys_tutor.study.entries.Space`
     n_trials : int
+        At most: a space may allow fewer.
     data : Dataset or Interactions, optional
         Default: MovieLens 100K.
 
@@ -85,10 +86,11 @@ def tune_all(
     done = {
         name: done.get(name, []) for name in dict.fromkeys([*SPACES, *spaces, *done])
     }
-    with tqdm(total=n_trials * len(spaces), unit="trial") as bar:
+    most = {name: min(n_trials, space.n_trials) for name, space in spaces.items()}
+    with tqdm(total=sum(most.values()), unit="trial") as bar:
         for name, space in spaces.items():
             bar.set_description(name)
-            for ran in _search(space, done[name], n_trials, data, known):
+            for ran in _search(space, done[name], most[name], data, known):
                 bar.update()
                 if ran:
                     _write(path, done)
