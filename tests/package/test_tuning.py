@@ -125,7 +125,7 @@ def test_a_space_makes_its_model():
 def test_the_tasks_of_the_spaces():
     assert {space.task for space in SPACES.values()} == set(TASKS)
     for name, space in SPACES.items():
-        assert space._fields == ("task", "model", "ranges"), name
+        assert space._fields == ("task", "model", "ranges", "n_trials"), name
 
 
 @pytest.fixture(scope="module")
@@ -497,6 +497,13 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
     tune_all(path, spaces=TWO, n_trials=3, data=data)
     assert len(fitted) == 2 * (6 - kept)
     assert timeless(path) == timeless(whole)
+
+
+def test_a_space_may_allow_fewer_trials(tmp_path, data, fitted):
+    spaces = TWO | {"EASE": TWO["EASE"]._replace(n_trials=1)}
+    trials = tune_all(tmp_path / "t.json", spaces=spaces, n_trials=2, data=data)
+    assert list(trials.model) == ["EASE", "MF, ALS", "MF, ALS"]
+    assert fitted == ["EASE"] * 2 + ["ExplicitALS"] * 4
 
 
 def test_a_changed_space_is_searched_again(tmp_path, data, fitted):
