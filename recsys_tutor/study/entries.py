@@ -121,7 +121,7 @@ def _ease_plus_content(dataset: Dataset) -> Weighted:
 
 def _ensemble(dataset: Dataset) -> Weighted:
     parts = EASE_CONTENT(dataset), ImplicitALS(), PLSA()
-    return Weighted(models=parts, weights=(1.0, 0.75, 0.5))
+    return Weighted(models=parts, weights=(1.0, 1.0, 0.25))
 
 
 ALL = tuple(TASKS)
