@@ -13,6 +13,7 @@ from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.filters import GFCF
 from recsys_tutor.graph import LightGCN
 from recsys_tutor.hybrid import (
     Cascade,
@@ -39,7 +40,7 @@ torch.set_num_threads(1)  # threads that wait for each other slow small networks
 NO_VECTORS = (Random, Popularity, BiasModel, UserKNN, SlopeOne)
 NO_VECTORS += (Weighted, RankFusion, Switching, Cascade)
 SUMS = (ItemKNN, RatingKNN, EASE, ContentBased, ContentRidge, Transitions, TruncatedSVD)
-SUMS += (RP3beta, SLIM, SlopeOne)
+SUMS += (RP3beta, SLIM, SlopeOne, GFCF)
 
 
 def item_features(data):
@@ -256,6 +257,12 @@ _TOLD = [
         RP3beta(n_neighbors=4),
         effects={"n_neighbors": 1, "alpha": 1.2, "beta": 0.0},
         invalid={"n_neighbors": WRONG_COUNT, "alpha": WRONG_REG, "beta": WRONG_REG},
+        history=True,
+    ),
+    ModelCase(
+        GFCF(n_factors=2),
+        effects={"n_factors": 1, "alpha": 2.0},
+        invalid={"n_factors": WRONG_COUNT, "alpha": WRONG_REG},
         history=True,
     ),
     ModelCase(

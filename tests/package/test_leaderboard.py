@@ -809,6 +809,7 @@ KEPT = {
     "EASE": lambda m: M * M - M,
     "SLIM": lambda m: int((m.B_ > 0).sum()),
     "RP3beta": lambda m: M * min(m.n_neighbors, M - 1),
+    "GFCF": lambda m: M * M,
     "SlopeOne": lambda m: 2 * (M * M - M),
     "FeatureAugmented": lambda m: M * M - M,
     "ContentBased": lambda m: N * 6,  # a profile of six terms for each user
@@ -919,6 +920,7 @@ DATA = {
     "EASE": ["X_"],
     "SLIM": ["X_"],
     "RP3beta": ["X_"],
+    "GFCF": ["X_"],
     "SlopeOne": ["R_", "mean_"],
     "FeatureAugmented": ["X_"],
     "RatingKNN": ["E_"],
