@@ -191,6 +191,7 @@ ENTRIES = (
         reg=loguniform(0.01, 0.3),
         n_epochs=whole(10, 100),
     ),
+    _entry("MF, SGD, 32 factors", BiasedMF(n_factors=32), ("rating",)),
     _entry(
         "SVD++",
         SVDpp(),
@@ -263,6 +264,7 @@ ENTRIES = (
         n_epochs=whole(20, 250),
     ),
     _entry("Dot model (torch)", Made("neural.DotModel"), ("rating",)),
+    _entry("Dot model + perceptron", Made("deep_dot.DeepDot"), ("rating",)),
     _entry(
         "NeuMF",
         Made("neural.NeuMF"),

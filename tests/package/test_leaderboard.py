@@ -825,6 +825,10 @@ KEPT = {
     "PLSA": lambda m: m.n_topics * (N + M),
     "GaussianPLSA": lambda m: m.n_topics * (N + M) + BIASES,
     "DotModel": lambda m: of_factors(m, more=BIASES),
+    # two tables of 2, hidden (4, 4), one weight for each of the last 4
+    "DeepDot": lambda m: (
+        of_factors(m, more=BIASES) + 2 * (N + M) + (4 * 4 + 4) + (4 + 1)
+    ),
     # two tables, hidden (8, 8), and one weight for each of 4 + 8 features
     "NeuMF": lambda m: (4 + 4) * (N + M) + (8 * 8 + 8) + (4 + 8 + 1),
     # a weight and four factors for each of the ids and 3 + 2 features; four fields

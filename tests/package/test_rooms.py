@@ -17,6 +17,7 @@ PACKAGE = Path(recsys_tutor.__file__).parent
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
 MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
 MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph", "filters"}
+MODELS |= {"deep_dot"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
 FLOORS = [
@@ -69,11 +70,13 @@ BETWEEN_MODELS = {
     "slope_one": {"neighbors"},
     "walks": {"neighbors"},
     "filters": {"neighbors"},
+    "deep_dot": {"neural"},
 }
 #: Everything that the measurement of a model may rest on.
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 #: Rooms built on torch.
 NETWORKS = {"training", "neural", "towers", "autoencoders", "graph", "sequential"}
+NETWORKS |= {"deep_dot"}
 
 
 @cache
