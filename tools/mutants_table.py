@@ -135,6 +135,10 @@ MUTANTS = (
     M("LightGCN: backward forgets the matrix", "graph", "return None, ctx.A @ gradient", "return None, gradient", "graph::the_gradient_of_a_walk_is_that_of_a_dense_product"),
     M("LightGCN: the positive's row pays twice", "graph", "network.n_users + i, network.n_users + j]", "network.n_users + i, network.n_users + i]", "graph::the_objective_by_hand"),
     M("LightGCN: edges by the user's degree alone", "graph", "np.diff(R.indptr)) * d_i[R.indices])", "np.diff(R.indptr)) * d_i[R.indices] ** 0)", "graph::the_adjacency_edge_by_edge"),
+    M("deep dot: the perceptron in place of the product", "deep_dot", "return score + self.out", "return 0 * score + self.out", "deep_dot::the_forward_pass_by_hand"),
+    M("GF-CF: degrees on the wrong sides", "filters", "(V * inverse[:, None]) @ (V.T * root)", "(V * root[:, None]) @ (V.T * inverse)", "filters::weights_are_the_dense_formula"),
+    M("GF-CF: one direction more", "filters", "values[-min(k, len(values))]", "values[-min(k + 1, len(values))]", "filters::weights_are_the_dense_formula"),
+    M("GF-CF: users' roots forgotten", "filters", "np.sqrt(np.repeat(n_u, np.diff(M.indptr)) * n_i[M.indices])", "np.sqrt(n_i[M.indices])", "filters::without_the_ideal_part_it_is_two_steps_over_the_graph"),
     # -- sampling, callbacks, parameters
     M("sampling: positives may be negatives", "sampling", "wrong = wrong[is_stored(indptr, indices, user[wrong], item[wrong])]", "wrong = wrong[:0]", "sampling::negatives_are_items_the_user_lacks"),
     M("sampling: weights ignored", "sampling", "DiscreteAliasUrn(weights / weights.sum(),", "DiscreteAliasUrn(np.ones(n_items),", "sampling::negatives_follow_their_distribution"),

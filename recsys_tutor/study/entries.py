@@ -20,6 +20,7 @@ from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Dataset
 from recsys_tutor.features import RICH_FIELDS, item_terms, side_features, tfidf
+from recsys_tutor.filters import GFCF
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
 from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
@@ -205,6 +206,7 @@ ENTRIES = (
         reg=loguniform(0.01, 0.3),
         n_epochs=whole(10, 100),
     ),
+    _entry("MF, SGD, 32 factors", BiasedMF(n_factors=32), ("rating",)),
     _entry(
         "SVD++",
         SVDpp(),
@@ -277,6 +279,7 @@ ENTRIES = (
         n_epochs=whole(20, 250),
     ),
     _entry("Dot model (torch)", Made("neural.DotModel"), ("rating",)),
+    _entry("Dot model + perceptron", Made("deep_dot.DeepDot"), ("rating",)),
     _entry(
         "NeuMF",
         Made("neural.NeuMF"),
@@ -321,6 +324,7 @@ ENTRIES = (
         reg=loguniform(1e-4, 1e-1),
         n_epochs=whole(10, 120),
     ),
+    _entry("GF-CF", GFCF(), LISTS, n_factors=whole(4, 256), alpha=loguniform(0.03, 10)),
     _entry("Ensemble", _ensemble, LISTS),
     _entry("Markov chain", MARKOV, ("sequence",)),
     _entry(

@@ -13,6 +13,8 @@ from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.deep_dot import DeepDot
+from recsys_tutor.filters import GFCF
 from recsys_tutor.graph import LightGCN
 from recsys_tutor.hybrid import (
     Cascade,
@@ -39,7 +41,7 @@ torch.set_num_threads(1)  # threads that wait for each other slow small networks
 NO_VECTORS = (Random, Popularity, BiasModel, UserKNN, SlopeOne)
 NO_VECTORS += (Weighted, RankFusion, Switching, Cascade)
 SUMS = (ItemKNN, RatingKNN, EASE, ContentBased, ContentRidge, Transitions, TruncatedSVD)
-SUMS += (RP3beta, SLIM, SlopeOne)
+SUMS += (RP3beta, SLIM, SlopeOne, GFCF)
 
 
 def item_features(data):
@@ -259,6 +261,12 @@ _TOLD = [
         history=True,
     ),
     ModelCase(
+        GFCF(n_factors=2),
+        effects={"n_factors": 1, "alpha": 2.0},
+        invalid={"n_factors": WRONG_COUNT, "alpha": WRONG_REG},
+        history=True,
+    ),
+    ModelCase(
         SlopeOne(),
         rating=True,
         history=True,
@@ -459,6 +467,19 @@ _TOLD = [
         DotModel(n_factors=2, n_epochs=60, batch_size=64, learning_rate=0.1),
         effects={**NETWORK_EFFECTS, "n_factors": 1, "init_scale": 0.5},
         invalid={**NETWORK_INVALID, "init_scale": WRONG_POSITIVE},
+        rating=True,
+        **NETWORK,
+    ),
+    ModelCase(
+        DeepDot(
+            n_factors=2, hidden=(4, 4), n_epochs=60, batch_size=64, learning_rate=0.1
+        ),
+        effects={**NETWORK_EFFECTS, "n_factors": 1, "init_scale": 0.5, "hidden": ()},
+        invalid={
+            **NETWORK_INVALID,
+            "init_scale": WRONG_POSITIVE,
+            "hidden": (*WRONG_SIZES, (3, 2)),
+        },
         rating=True,
         **NETWORK,
     ),

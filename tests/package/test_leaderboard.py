@@ -809,6 +809,7 @@ KEPT = {
     "EASE": lambda m: M * M - M,
     "SLIM": lambda m: int((m.B_ > 0).sum()),
     "RP3beta": lambda m: M * min(m.n_neighbors, M - 1),
+    "GFCF": lambda m: M * M,
     "SlopeOne": lambda m: 2 * (M * M - M),
     "FeatureAugmented": lambda m: M * M - M,
     "ContentBased": lambda m: N * 6,  # a profile of six terms for each user
@@ -824,6 +825,10 @@ KEPT = {
     "PLSA": lambda m: m.n_topics * (N + M),
     "GaussianPLSA": lambda m: m.n_topics * (N + M) + BIASES,
     "DotModel": lambda m: of_factors(m, more=BIASES),
+    # two tables of 2, hidden (4, 4), one weight for each of the last 4
+    "DeepDot": lambda m: (
+        of_factors(m, more=BIASES) + 2 * (N + M) + (4 * 4 + 4) + (4 + 1)
+    ),
     # two tables, hidden (8, 8), and one weight for each of 4 + 8 features
     "NeuMF": lambda m: (4 + 4) * (N + M) + (8 * 8 + 8) + (4 + 8 + 1),
     # a weight and four factors for each of the ids and 3 + 2 features; four fields
@@ -919,6 +924,7 @@ DATA = {
     "EASE": ["X_"],
     "SLIM": ["X_"],
     "RP3beta": ["X_"],
+    "GFCF": ["X_"],
     "SlopeOne": ["R_", "mean_"],
     "FeatureAugmented": ["X_"],
     "RatingKNN": ["E_"],

@@ -16,7 +16,8 @@ PACKAGE = Path(recsys_tutor.__file__).parent
 
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
 MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
-MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph"}
+MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph", "filters"}
+MODELS |= {"deep_dot"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
 FLOORS = [
@@ -68,11 +69,14 @@ BETWEEN_MODELS = {
     "slim": {"neighbors"},
     "slope_one": {"neighbors"},
     "walks": {"neighbors"},
+    "filters": {"neighbors"},
+    "deep_dot": {"neural"},
 }
 #: Everything that the measurement of a model may rest on.
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 #: Rooms built on torch.
 NETWORKS = {"training", "neural", "towers", "autoencoders", "graph", "sequential"}
+NETWORKS |= {"deep_dot"}
 
 
 @cache
