@@ -47,7 +47,7 @@ __all__ = [
 
 COMMAND = "python -m recsys_tutor.study.growth"
 #: Numbers of users.
-SIZES = (250, 500, 1000, 2000, 4000, 8000, 16_000)
+SIZES = (250, 1000, 4000, 16_000)
 #: One world each.
 SEEDS = (1, 2, 3, 4, 5)
 #: Shares of the steps that the last two items decide: the world, and its control.
