@@ -17,6 +17,7 @@ from recsys_tutor.checks import check_path
 from recsys_tutor.data import Interactions
 
 __all__ = [
+    "GROWTH",
     "PEERS",
     "RESULTS",
     "TRIALS",
@@ -38,6 +39,8 @@ RESULTS = _DATA / "results.json"
 TRIALS = _DATA / "tuning.json"
 #: This package beside its peers, written by ``make bench``.
 PEERS = _DATA / "peers.json"
+#: Made worlds of growing size, written by ``make leaderboard``.
+GROWTH = _DATA / "growth.json"
 
 
 def load_peers() -> list[dict]:

@@ -51,8 +51,8 @@ FLOORS = [
     {"exercises"},
     # the book's own
     {"moving"},
-    {"study", "study.process", "study.digests", "study.entries"},
-    {"study.results", "study.search"},
+    {"study", "study.process", "study.digests", "study.entries", "study.chains"},
+    {"study.results", "study.search", "study.growth"},
     {"study.leaderboard"},
 ]
 #: Rooms that are no floor: nothing but a drawing imports one; the last is the door.
