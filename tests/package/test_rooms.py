@@ -17,6 +17,7 @@ PACKAGE = Path(recsys_tutor.__file__).parent
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
 MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
 MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph"}
+MODELS |= {"crosses", "interest"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
 FLOORS = [
@@ -65,6 +66,8 @@ BETWEEN_MODELS = {
     "plsa": {"baselines"},
     "hybrid": {"neighbors"},
     "towers": {"neural"},
+    "crosses": {"neural", "towers"},
+    "interest": {"crosses", "neural", "towers"},
     "slim": {"neighbors"},
     "slope_one": {"neighbors"},
     "walks": {"neighbors"},
@@ -73,6 +76,7 @@ BETWEEN_MODELS = {
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 #: Rooms built on torch.
 NETWORKS = {"training", "neural", "towers", "autoencoders", "graph", "sequential"}
+NETWORKS |= {"crosses", "interest"}
 
 
 @cache
