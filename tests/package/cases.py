@@ -13,6 +13,7 @@ from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.crosses import DCN
 from recsys_tutor.deep_dot import DeepDot
 from recsys_tutor.filters import GFCF
 from recsys_tutor.graph import LightGCN
@@ -24,6 +25,7 @@ from recsys_tutor.hybrid import (
     Weighted,
 )
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
+from recsys_tutor.interest import DIN
 from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.neural import DotModel, NeuMF
@@ -509,6 +511,51 @@ _TOLD = [
         effects={**PAIRS_EFFECTS, **FIELDS_EFFECTS},
         invalid={**PAIRS_INVALID, **FIELDS_INVALID},
         per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        DCN(
+            n_factors=4,
+            hidden=(8,),
+            n_negatives=2,
+            dropout=0.0,
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={**PAIRS_EFFECTS, **FIELDS_EFFECTS, "n_crosses": 1},
+        invalid={**PAIRS_INVALID, **FIELDS_INVALID, "n_crosses": WRONG_COUNT},
+        per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        DIN(
+            n_factors=4,
+            hidden=(8,),
+            n_negatives=2,
+            dropout=0.0,
+            n_history=3,
+            unit=4,
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={
+            **PAIRS_EFFECTS,
+            **FIELDS_EFFECTS,
+            "n_history": 2,
+            "unit": 2,
+            "attend": False,
+        },
+        invalid={
+            **PAIRS_INVALID,
+            **FIELDS_INVALID,
+            "n_history": WRONG_COUNT,
+            "unit": WRONG_COUNT,
+            "attend": (1, None, "yes"),
+        },
+        per_data=sparse_features,
+        sequential=True,
         **NETWORK,
     ),
     ModelCase(

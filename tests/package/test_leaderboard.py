@@ -226,7 +226,8 @@ def test_an_entry_that_lacks_something_is_refused_before_any_work(tmp_path, data
             refused.append(entry.name)
     features = ["Content", "Content ridge", "EASE + content", "EASE + content, summed"]
     side = ["Gibbs, side features", "Gibbs, day", "Gibbs, day, ordinal"]
-    assert refused == [*features, *side, "FM", "DeepFM", "Two towers", "Ensemble"]
+    deep = ["DCN-v2", "DIN", "Two towers", "Ensemble"]
+    assert refused == [*features, *side, "FM", "DeepFM", *deep]
     bare = Dataset(data, pd.DataFrame({"item": data.item_ids}), None)
     content = [e for e in ENTRIES if e.name == "Content"]
     with pytest.raises(ValueError, match=r"entry 'Content' cannot .*Pass a Dataset"):
@@ -833,6 +834,12 @@ KEPT = {
     "NeuMF": lambda m: (4 + 4) * (N + M) + (8 * 8 + 8) + (4 + 8 + 1),
     # a weight and four factors for each of the ids and 3 + 2 features; four fields
     "DeepFM": lambda m: 5 * (N + M + 3 + 2) + (16 * 8 + 8) + (8 + 1) + 1,
+    # the same tables without weights; two cross layers and the output over 16 + 8
+    "DCN": lambda m: 4 * (N + M + 3 + 2) + 2 * (16 * 16 + 16) + (16 * 8 + 8) + 25,
+    # as DeepFM, with a fifth field; the activation unit of 3 · 4 numbers to 4 to 1
+    "DIN": lambda m: (
+        5 * (N + M + 3 + 2) + (20 * 8 + 8) + (8 + 1) + 1 + (12 * 4 + 4) + 5
+    ),
     "TwoTower": of_factors,
     "Transitions": lambda m: M * M - M,
     "GRU4Rec": lambda m: 12 * (M + 1) + 3 * (2 * 12 * 12 + 2 * 12),

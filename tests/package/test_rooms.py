@@ -17,7 +17,7 @@ PACKAGE = Path(recsys_tutor.__file__).parent
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
 MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
 MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph", "filters"}
-MODELS |= {"deep_dot"}
+MODELS |= {"deep_dot", "crosses", "interest"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
 FLOORS = [
@@ -66,6 +66,8 @@ BETWEEN_MODELS = {
     "plsa": {"baselines"},
     "hybrid": {"neighbors"},
     "towers": {"neural"},
+    "crosses": {"neural", "towers"},
+    "interest": {"crosses", "neural", "towers"},
     "slim": {"neighbors"},
     "slope_one": {"neighbors"},
     "walks": {"neighbors"},
@@ -76,7 +78,7 @@ BETWEEN_MODELS = {
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 #: Rooms built on torch.
 NETWORKS = {"training", "neural", "towers", "autoencoders", "graph", "sequential"}
-NETWORKS |= {"deep_dot"}
+NETWORKS |= {"deep_dot", "crosses", "interest"}
 
 
 @cache
