@@ -17,6 +17,7 @@ PACKAGE = Path(recsys_tutor.__file__).parent
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
 MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
 MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph"}
+MODELS |= {"bert4rec", "timed"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
 FLOORS = [
@@ -39,7 +40,7 @@ FLOORS = [
     {"testing.answers", "testing.fitting", "testing.lists"},
     {"testing"},
     # models
-    {"similarity", "training"},
+    {"similarity", "training", "sequence_losses"},
     MODELS,
     # search
     {"tuning"},
@@ -53,6 +54,7 @@ FLOORS = [
     {"study", "study.process", "study.digests", "study.entries"},
     {"study.results", "study.search"},
     {"study.leaderboard"},
+    {"study.starts"},
 ]
 #: Rooms that are no floor: nothing but a drawing imports one; the last is the door.
 APART = {"book", "drawing", "plots", ""}
@@ -65,6 +67,8 @@ BETWEEN_MODELS = {
     "plsa": {"baselines"},
     "hybrid": {"neighbors"},
     "towers": {"neural"},
+    "bert4rec": {"sequential"},
+    "timed": {"sequential"},
     "slim": {"neighbors"},
     "slope_one": {"neighbors"},
     "walks": {"neighbors"},
@@ -73,6 +77,7 @@ BETWEEN_MODELS = {
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 #: Rooms built on torch.
 NETWORKS = {"training", "neural", "towers", "autoencoders", "graph", "sequential"}
+NETWORKS |= {"sequence_losses", "bert4rec", "timed"}
 
 
 @cache
