@@ -180,7 +180,7 @@ class SequenceModel(NetworkModel[Reader]):
         "Items drawn per position; 0: cross-entropy over all items.", default=0, low=0
     )
     loss: Literal["softmax", "bce", "gbce"] = param(
-        'Cross-entropy, or with ``n_negatives`` the binary one, plain or with the '
+        "Cross-entropy, or with ``n_negatives`` the binary one, plain or with the "
         "power that makes up for the sampling.",
         default="softmax",
     )

@@ -81,8 +81,8 @@ class TimedSASRec(SASRec):
     """
 
     asked: np.ndarray | None = param(
-        "When each user's list is asked for, in seconds as the data's times: (n_users,) "
-        "numbers. None: not known, and not used.",
+        "When each user's list is asked for: (n_users,) seconds on the data's clock. "
+        "None: not known, and not used.",
         default=None,
     )
 

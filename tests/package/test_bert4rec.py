@@ -44,7 +44,8 @@ def test_the_network_by_torch_s_layers():
             h = F.layer_norm(x, (4,), block.norm_1.weight, block.norm_1.bias)
             W, b = block.qkv.weight, block.qkv.bias
             q, k, v = (h @ W[n : n + 4].T + b[n : n + 4] for n in (0, 4, 8))
-            parts = [[t[:, n : n + 2].detach().numpy() for t in (q, k, v)] for n in (0, 2)]
+            flat = [t.detach().numpy() for t in (q, k, v)]
+            parts = [[t[:, n : n + 2] for t in flat] for n in (0, 2)]
             everything = np.ones((len(row), len(row)), dtype=bool).tolist()
             heads = [oracles.attention(*part, everything) for part in parts]
             a = torch.tensor(np.hstack(heads), dtype=torch.float32)
@@ -162,7 +163,8 @@ def test_the_loss_counts_hidden_positions_only(n_negatives):
 def test_a_cycle_is_learned():
     """Some lists are longer: the place after the fifth item must have been trained."""
     starts, n_items = np.random.default_rng(0).integers(0, 10, 160), 10
-    lists = [[(s + n) % n_items for n in range(5 + k // 80)] for k, s in enumerate(starts)]
+    lengths = np.repeat([5, 6], 80)
+    lists = [((s + np.arange(k)) % n_items).tolist() for s, k in zip(starts, lengths)]
     data, starts = from_lists(lists, n_items), starts[:80]
     model = TINY.clone(n_epochs=60, batch_size=16, learning_rate=0.01)
     best = model.fit(data).recommend(np.arange(80), 1).items[:, 0]

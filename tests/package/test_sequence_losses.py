@@ -81,7 +81,7 @@ def test_the_ends_of_the_calibration(t, power):
 def test_the_power_of_the_authors():
     """1,682 films, 128 negatives, t = 0.75: 1 - t (1 - α) = 0.3071."""
     assert calibrated_power(128, 1682) == pytest.approx(0.25 + 0.75 * 128 / 1681)
-    assert calibrated_power(3, 1) == calibrated_power(3, 2), "one item: no division by 0"
+    assert calibrated_power(3, 1) == calibrated_power(3, 2), "one item: no 0 below"
 
 
 def best(loss):
@@ -99,7 +99,8 @@ def test_what_the_power_undoes(n_negatives, t):
 
     def expected(s):
         own = -power * np.log(sigmoid(s))
-        wrong = [n_negatives * np.delete(-np.log(sigmoid(-s)), i).mean() for i in range(5)]
+        each = -np.log(sigmoid(-s))
+        wrong = [n_negatives * np.delete(each, i).mean() for i in range(5)]
         return P @ (own + wrong)
 
     found = sigmoid(best(expected))

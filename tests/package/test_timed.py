@@ -58,7 +58,8 @@ def test_the_batches_hold_the_steps():
     for inputs, targets in model._batches(data, rng):
         assert inputs.shape == (*targets.shape, 3)
         real = targets > 0
-        steps += [(*x, y) for x, y in zip(inputs[real].tolist(), targets[real].tolist())]
+        read, wanted = inputs[real].tolist(), targets[real].tolist()
+        steps += [(*x, y) for x, y in zip(read, wanted, strict=True)]
     wanted = [(4, 0, 1, 2), (2, 1, 3, 3), (5, 0, 7, 1)]
     assert sorted(steps) == sorted(wanted), "the pause to the target, not beyond it"
 
