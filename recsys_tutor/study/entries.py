@@ -65,13 +65,15 @@ class Entry(NamedTuple):
     """A row of the registry: name, unfitted model, its tasks, what is searched.
 
     ``model`` may be a function that makes the model from the Dataset at hand.
-    ``ranges``, if any, are those of a :class:`Space` scored by the first of the tasks.
+    ``ranges``, if any, are those of a :class:`Space` scored by the first of the tasks,
+    with ``n_trials``.
     """
 
     name: str
     model: Recommender | Callable
     tasks: Sequence[str]
     ranges: Mapping | None = None
+    n_trials: int = 20
 
 
 class Space(NamedTuple):
@@ -79,12 +81,14 @@ class Space(NamedTuple):
 
     ``model`` is a class or, of a class of this package, its name with dots
     ("neural.NeuMF"). ``ranges`` maps a parameter to a frozen ``scipy.stats``
-    distribution, or to a list whose values are all as likely.
+    distribution, or to a list whose values are all as likely. ``n_trials`` settings are
+    tried; fewer where one takes minutes.
     """
 
     task: str
     model: type[Recommender] | str
     ranges: Mapping
+    n_trials: int = 20
 
     def make(self, **parameters: Any) -> Recommender:
         """The model with these parameters; its module is imported only now."""
@@ -332,7 +336,8 @@ def _spaces() -> dict[str, Space]:
                 model = entry.model
                 assert isinstance(model, Made | Recommender), "a function has no class"
                 kind = model.kind if isinstance(model, Made) else type(model)
-                found[entry.name] = Space(task, kind, entry.ranges)
+                space = Space(task, kind, entry.ranges, entry.n_trials)
+                found[entry.name] = space
     return found
 
 

@@ -88,6 +88,10 @@ OUTSIDE = {
 }
 
 
+#: Spaces with fewer than twenty trials: one takes minutes.
+SHORT = ("GRU4Rec", "SASRec")
+
+
 def ends(values):
     """The first and the last value that may be drawn."""
     if hasattr(values, "support"):
@@ -125,7 +129,8 @@ def test_a_space_makes_its_model():
 def test_the_tasks_of_the_spaces():
     assert {space.task for space in SPACES.values()} == set(TASKS)
     for name, space in SPACES.items():
-        assert space._fields == ("task", "model", "ranges"), name
+        assert space._fields == ("task", "model", "ranges", "n_trials"), name
+        assert space.n_trials == 20 or name in SHORT, name
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +254,8 @@ def test_a_number_of_trials_is_checked(n_trials, tmp_path):
     for way in (random_search, successive_halving):
         with pytest.raises((ValueError, TypeError), match="n_trials"):
             way(make, HILL, hill, n_trials=n_trials)
+    if n_trials is None:  # each space's own number
+        return
     with pytest.raises((ValueError, TypeError), match="n_trials"):
         tune_all(tmp_path / "x.json", spaces={}, n_trials=n_trials)
 
@@ -712,7 +719,7 @@ def test_the_command_line(command, capsys):
     search.main([])
     search.main(["--out", "x.json", "--trials", "7", "--only", "PureSVD"])
     assert command == [
-        (None, list(SPACES), 20),
+        (None, list(SPACES), None),
         ("x.json", ["PureSVD"], 7),
     ]
     printed = capsys.readouterr().out
@@ -743,7 +750,8 @@ def book():
 def test_the_book_s_file_has_every_model_under_one_budget(book):
     counts = book.groupby("model").size()
     assert set(counts.index) == set(SPACES)
-    assert counts.nunique() == 1 and counts.iloc[0] >= 20
+    assert (counts >= [SPACES[name].n_trials for name in counts.index]).all()
+    assert counts.drop([*SHORT], errors="ignore").nunique() == 1
     for name, part in book.groupby("model"):
         rng = np.random.default_rng(0)
         wanted = [sample(SPACES[name].ranges, rng) for _ in range(len(part))]
@@ -753,7 +761,8 @@ def test_the_book_s_file_has_every_model_under_one_budget(book):
             for key, value in drawn.items():
                 same = value if isinstance(value, tuple) else pytest.approx(value)
                 assert stored[key] == same, (name, key)
-        assert (part.seconds > 0).all() and np.isfinite(part.score).sum() > 10
+        enough = np.isfinite(part.score).sum() > len(part) / 2
+        assert (part.seconds > 0).all() and enough
         assert (part.test.isna() | part.test.between(-4, 1)).all()
 
 
