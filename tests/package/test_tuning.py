@@ -470,6 +470,13 @@ def test_trials_hold_what_the_code_gives(tmp_path, data):
                 assert getattr(row, column) == pytest.approx(one, abs=1e-5), column
 
 
+def test_a_space_has_its_own_number_of_trials(tmp_path, data):
+    path = tmp_path / "tuning.json"
+    short = {"EASE": TWO["EASE"]._replace(n_trials=2)}
+    assert len(tune_all(path, spaces=short, data=data)) == 2
+    assert len(tune_all(path, spaces=short, n_trials=3, data=data)) == 3
+
+
 def test_best_and_spent_start_again_for_each_model(tmp_path, data):
     trials = tune_all(tmp_path / "t.json", spaces=TWO, n_trials=4, data=data)
     for _, part in trials.groupby("model"):
