@@ -6,6 +6,7 @@ Chapter: 14 Sequences.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -96,9 +97,7 @@ class TimedSASRec(SASRec):
             dropout=self.dropout,
         )
 
-    def _prepare(
-        self, train: Interactions, rng: np.random.Generator
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _prepare(self, train: Interactions, rng: np.random.Generator) -> Any:
         """What is read at each rating, and each user's ratings as places in it."""
         order = train.timeline()
         rated = train.subset(order)
@@ -136,9 +135,7 @@ class TimedSASRec(SASRec):
             raise ValueError("asked must be finite times, got one that is not")
         return asked
 
-    def _batches(
-        self, data: tuple[np.ndarray, list[np.ndarray]], rng: np.random.Generator
-    ) -> Iterator[tuple]:
+    def _batches(self, data: Any, rng: np.random.Generator) -> Iterator[tuple]:
         steps, lists = data
         for inputs, targets, *drawn in super()._batches(lists, rng):
             yield steps[inputs], steps[targets][..., 0], *drawn
