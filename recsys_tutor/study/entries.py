@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
     ``model`` may be a function that makes the model from the Dataset at hand.
     ``ranges``, if any, are those of a :class:`Space` scored by the first of the tasks,
-    and ``n_trials`` is the most that is spent on it.
+    with ``n_trials``.
     """
 
     name: str

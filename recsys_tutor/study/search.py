@@ -1,4 +1,4 @@
-"""Every space of the book under one budget of trials.
+"""Every space of the book under a stated budget of trials.
 
 ``python -m recsys_tutor.study.search`` (``make tuning``) searches every space of
 :data:`~recsys_tutor.study.entries.SPACES` on validation data and writes
@@ -44,17 +44,18 @@ def tune_all(
     path: str | Path | None = None,
     *,
     spaces: Mapping[str, Space] = SPACES,
-    n_trials: int = 20,
+    n_trials: int | None = None,
     data: Dataset | Interactions | None = None,
 ) -> pd.DataFrame:
-    """Search every space with one number of trials; write and return the trials.
+    """Search every space; write and return the trials.
 
     Every setting is scored on the inner validation part of :meth:`.Task.parts`. Its
     ``test`` score, after a fit on all training rows, is there **to look at what
     selection does** (chapter 17), never to choose; a space of fewer trials has none. A
     trial that is in the file already, with the same data, code and parameters
     (:mod:`recsys_tutor.study.digests`), is not run again, so an interrupted command
-    goes on where it stopped. Trials of other models stay, and so do those beyond ``n_trials`` that belong to the same search.
+    goes on where it stopped. Trials of other models stay, and so do those beyond
+    ``n_trials`` that belong to the same search.
 
     Parameters
     ----------
@@ -63,8 +64,8 @@ def tune_all(
         made. Default: the package's own ``tuning.json``, for the book's data only, and
         only in the book's repository.
     spaces : mapping of names to :class:`~recsys_tutor.study.entries.Space`
-    n_trials : int
-        A space with fewer ``n_trials`` of its own has those.
+    n_trials : int, optional
+        Of each space; default: its own number.
     data : Dataset or Interactions, optional
         Default: MovieLens 100K. Interactions are not enough for a space whose model
         reads features.
@@ -77,7 +78,9 @@ def tune_all(
     """
     from tqdm import tqdm
 
-    check_number("n_trials", n_trials, low=1, whole=True)
+    if n_trials is not None:
+        check_number("n_trials", n_trials, low=1, whole=True)
+    wanted = {name: n_trials or space.n_trials for name, space in spaces.items()}
     path, given = ready(path, TRIALS, data is not None), data is not None
     done = _read(path) if path.exists() else {}
     if data is None:
@@ -91,11 +94,10 @@ def tune_all(
     done = {
         name: done.get(name, []) for name in dict.fromkeys([*SPACES, *spaces, *done])
     }
-    budget = {name: min(n_trials, space.n_trials) for name, space in spaces.items()}
-    with tqdm(total=sum(budget.values()), unit="trial") as bar:
+    with tqdm(total=sum(wanted.values()), unit="trial") as bar:
         for name, space in spaces.items():
             bar.set_description(name)
-            for ran in _search(space, done[name], budget[name], interactions):
+            for ran in _search(space, done[name], wanted[name], interactions):
                 bar.update()
                 if ran:
                     _write(path, done)
@@ -195,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line: search what is missing, print the best of each model."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", help="default: the book's own tuning.json")
-    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--trials", type=int, help="default: each space's own number")
     parser.add_argument("--only", help="search this model alone", choices=SPACES)
     options = parser.parse_args(arguments)
     spaces = {options.only: SPACES[options.only]} if options.only else SPACES

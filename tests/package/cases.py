@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
+from recsys_tutor.bert4rec import BERT4Rec
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.crosses import DCN
 from recsys_tutor.deep_dot import DeepDot
@@ -34,6 +35,7 @@ from recsys_tutor.sequential import GRU4Rec, SASRec
 from recsys_tutor.slim import SLIM
 from recsys_tutor.slope_one import SlopeOne
 from recsys_tutor.testing.cases import ModelCase
+from recsys_tutor.timed import TimedSASRec
 from recsys_tutor.towers import DeepFM, TwoTower
 from recsys_tutor.transitions import Transitions
 from recsys_tutor.walks import RP3beta
@@ -200,14 +202,30 @@ SEQUENCE_EFFECTS = {
     **NETWORK_EFFECTS,
     "n_factors": 4,
     "max_length": 2,
-    "n_negatives": 1,
+    "n_negatives": 0,
+    "loss": "gbce",
     "dropout": 0.5,
 }
 SEQUENCE_INVALID = {
     **NETWORK_INVALID,
     "max_length": WRONG_COUNT,
     "n_negatives": (-1, 1.5, True, None),
+    "loss": ("mse", None, 0),
     "dropout": WRONG_SHARE,
+}
+SMALL_SASREC = {
+    "n_factors": 8,
+    "n_blocks": 1,
+    "max_length": 6,
+    "n_negatives": 4,
+    "n_epochs": 40,
+    "learning_rate": 0.01,
+    "dropout": 0.0,
+}
+SASREC_INVALID = {
+    **SEQUENCE_INVALID,
+    "n_blocks": WRONG_COUNT,
+    "n_heads": (*WRONG_COUNT, 3),
 }
 
 _TOLD = [
@@ -611,7 +629,12 @@ _TOLD = [
     ),
     ModelCase(
         GRU4Rec(
-            n_factors=12, max_length=6, n_epochs=40, learning_rate=0.02, dropout=0.0
+            n_factors=12,
+            max_length=6,
+            n_negatives=4,
+            n_epochs=40,
+            learning_rate=0.02,
+            dropout=0.0,
         ),
         effects=SEQUENCE_EFFECTS,
         invalid=SEQUENCE_INVALID,
@@ -619,20 +642,32 @@ _TOLD = [
         **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
     ),
     ModelCase(
-        SASRec(
-            n_factors=8,
-            n_blocks=1,
-            max_length=6,
-            n_epochs=40,
-            learning_rate=0.01,
-            dropout=0.0,
-        ),
+        SASRec(**SMALL_SASREC),
         effects={**SEQUENCE_EFFECTS, "n_blocks": 2, "n_heads": 4},
+        invalid=SASREC_INVALID,
+        sequential=True,
+        **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
+    ),
+    ModelCase(
+        BERT4Rec(**SMALL_SASREC),
+        effects={**SEQUENCE_EFFECTS, "n_blocks": 2, "n_heads": 4, "mask_share": 0.9},
         invalid={
-            **SEQUENCE_INVALID,
-            "n_blocks": WRONG_COUNT,
-            "n_heads": (*WRONG_COUNT, 3),
+            **SASREC_INVALID,
+            "max_length": (*WRONG_COUNT, 1),
+            "mask_share": (*WRONG_POSITIVE, 1.1),
         },
+        sequential=True,
+        **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
+    ),
+    ModelCase(
+        TimedSASRec(**SMALL_SASREC),
+        effects={
+            **SEQUENCE_EFFECTS,
+            "n_blocks": 2,
+            "n_heads": 4,
+            "asked": np.arange(11) * 1e5,
+        },
+        invalid={**SASREC_INVALID, "asked": ("abc", np.ones(2), np.full(11, np.nan))},
         sequential=True,
         **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
     ),

@@ -88,6 +88,10 @@ OUTSIDE = {
 }
 
 
+#: Spaces with fewer than twenty trials: one takes minutes.
+SHORT = ("SLIM", "FM", "DeepFM", "DCN-v2", "DIN", "GRU4Rec", "SASRec")
+
+
 def ends(values):
     """The first and the last value that may be drawn."""
     if hasattr(values, "support"):
@@ -126,6 +130,7 @@ def test_the_tasks_of_the_spaces():
     assert {space.task for space in SPACES.values()} == set(TASKS)
     for name, space in SPACES.items():
         assert space._fields == ("task", "model", "ranges", "n_trials"), name
+        assert space.n_trials == 20 or name in SHORT, name
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +254,8 @@ def test_a_number_of_trials_is_checked(n_trials, tmp_path):
     for way in (random_search, successive_halving):
         with pytest.raises((ValueError, TypeError), match="n_trials"):
             way(make, HILL, hill, n_trials=n_trials)
+    if n_trials is None:  # each space's own number
+        return
     with pytest.raises((ValueError, TypeError), match="n_trials"):
         tune_all(tmp_path / "x.json", spaces={}, n_trials=n_trials)
 
@@ -463,6 +470,13 @@ def test_trials_hold_what_the_code_gives(tmp_path, data):
                 assert getattr(row, column) == pytest.approx(one, abs=1e-5), column
 
 
+def test_a_space_has_its_own_number_of_trials(tmp_path, data):
+    path = tmp_path / "tuning.json"
+    short = {"EASE": TWO["EASE"]._replace(n_trials=2)}
+    assert len(tune_all(path, spaces=short, data=data)) == 2
+    assert len(tune_all(path, spaces=short, n_trials=3, data=data)) == 3
+
+
 def test_best_and_spent_start_again_for_each_model(tmp_path, data):
     trials = tune_all(tmp_path / "t.json", spaces=TWO, n_trials=4, data=data)
     for _, part in trials.groupby("model"):
@@ -497,13 +511,6 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
     tune_all(path, spaces=TWO, n_trials=3, data=data)
     assert len(fitted) == 2 * (6 - kept)
     assert timeless(path) == timeless(whole)
-
-
-def test_a_space_may_allow_fewer_trials(tmp_path, data, fitted):
-    spaces = TWO | {"EASE": TWO["EASE"]._replace(n_trials=1)}
-    trials = tune_all(tmp_path / "t.json", spaces=spaces, n_trials=2, data=data)
-    assert list(trials.model) == ["EASE", "MF, ALS", "MF, ALS"]
-    assert fitted == ["EASE"] * 2 + ["ExplicitALS"] * 4
 
 
 def test_a_changed_space_is_searched_again(tmp_path, data, fitted):
@@ -719,7 +726,7 @@ def test_the_command_line(command, capsys):
     search.main([])
     search.main(["--out", "x.json", "--trials", "7", "--only", "PureSVD"])
     assert command == [
-        (None, list(SPACES), 20),
+        (None, list(SPACES), None),
         ("x.json", ["PureSVD"], 7),
     ]
     printed = capsys.readouterr().out
@@ -750,7 +757,8 @@ def book():
 def test_the_book_s_file_has_every_model_under_one_budget(book):
     counts = book.groupby("model").size()
     assert set(counts.index) == set(SPACES)
-    assert counts.nunique() == 1 and counts.iloc[0] >= 20
+    assert (counts >= [SPACES[name].n_trials for name in counts.index]).all()
+    assert counts.drop([*SHORT], errors="ignore").nunique() == 1
     for name, part in book.groupby("model"):
         rng = np.random.default_rng(0)
         wanted = [sample(SPACES[name].ranges, rng) for _ in range(len(part))]
@@ -760,7 +768,8 @@ def test_the_book_s_file_has_every_model_under_one_budget(book):
             for key, value in drawn.items():
                 same = value if isinstance(value, tuple) else pytest.approx(value)
                 assert stored[key] == same, (name, key)
-        assert (part.seconds > 0).all() and np.isfinite(part.score).sum() > 10
+        enough = np.isfinite(part.score).sum() > len(part) / 2
+        assert (part.seconds > 0).all() and enough
         assert (part.test.isna() | part.test.between(-4, 1)).all()
 
 
