@@ -54,7 +54,8 @@ def tune_all(
     selection does** (chapter 17), never to choose; a space of fewer trials has none. A
     trial that is in the file already, with the same data, code and parameters
     (:mod:`recsys_tutor.study.digests`), is not run again, so an interrupted command
-    goes on where it stopped. Trials of other models stay, and so do those beyond ``n_trials`` that belong to the same search.
+    goes on where it stopped. Trials of other models stay, and so do those beyond
+    ``n_trials`` that belong to the same search.
 
     Parameters
     ----------
