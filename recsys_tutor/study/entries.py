@@ -53,6 +53,7 @@ class Made:
         self,
         kind: type[Recommender] | str,
         features: Callable | None = None,
+        /,
         **parameters: Any,
     ) -> None:
         self.kind, self.features, self.parameters = kind, features, parameters
