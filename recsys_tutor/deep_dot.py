@@ -101,5 +101,6 @@ class DeepDot(DotModel):
         """Both embeddings of an item, side by side."""
         if not self.hidden:
             return super()._item_vectors()
-        tables = self.network_.Q.weight, self.network_.Q_mlp.weight
+        weights = dict(self.network_.named_parameters())
+        tables = weights["Q.weight"], weights["Q_mlp.weight"]
         return torch.cat(tables, dim=1).detach().cpu().numpy()
