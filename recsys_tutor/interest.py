@@ -129,11 +129,10 @@ class DIN(FieldsClassifier[InterestNetwork]):
     """Deep interest network: the history, weighted anew for each candidate.
 
     Rule: the logit of :class:`InterestNetwork`; objective:
-    :class:`~recsys_tutor.neural.PairClassifier`'s. An item is never in its own history:
-    in training a positive and its negatives all see the history *without the
-    positive*. Otherwise "is the candidate in the history?" would answer every training
-    pair, and no new item would ever be recommended; and if the positive alone went
-    without, the length of the history would tell the label.
+    :class:`~recsys_tutor.neural.PairClassifier`'s. An item is never in its own history,
+    because an item that is recommended will not be in it either: in training a positive
+    and its negatives all see the history *without the positive*. If the positive alone
+    went without, the length of the history would tell the label.
 
     Notes
     -----
