@@ -91,7 +91,7 @@ def concatenated(made, sides):
 
 @pytest.mark.parametrize("n_crosses, hidden", [(1, ()), (2, (5,)), (3, (5, 4))])
 def test_the_network_in_numpy(n_crosses, hidden):
-    """Checks eq-dcn."""
+    """Checks eq-cross."""
     made, sides = network(n_crosses, hidden)
     x = x_0 = concatenated(made, sides)
     for cross in made.crosses:
