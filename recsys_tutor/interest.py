@@ -158,19 +158,14 @@ class DIN(FieldsClassifier[InterestNetwork]):
             attend=self.attend,
         )
 
-    def _prepare(self, train: Interactions, rng: np.random.Generator) -> Pairs:
-        pairs = super()._prepare(train, rng)
-        lacks = np.diff(pairs.X.indptr)[pairs.user] < train.n_items
-        #: the positive of each negative
-        self._beside = np.repeat(pairs.item[lacks], self.n_negatives)
-        return pairs
-
     def _batches(self, data: Pairs, rng: np.random.Generator) -> Iterator[tuple]:
         negative = sample_negatives(rng, data.drawing, data.X)
         users = np.append(data.user, data.drawing)
         items = np.append(data.item, negative)
         labels = np.append(np.ones(len(data.user)), np.zeros(len(negative)))
-        left_out = np.append(data.item, self._beside)
+        lacks = np.diff(data.X.indptr)[data.user] < data.X.shape[1]
+        beside = np.repeat(data.item[lacks], self.n_negatives)  # each one's positive
+        left_out = np.append(data.item, beside)
         for rows in minibatches(len(users), self.batch_size, rng):
             yield users[rows], items[rows], labels[rows], left_out[rows]
 

@@ -124,7 +124,7 @@ MUTANTS = (
     M("cross layer: the old vector is not added", "crosses", "return x_0 * self.linear(x) + x", "return x_0 * self.linear(x)", "crosses::a_cross_layer_by_loops"),
     M("DCN: each layer crosses with itself", "crosses", "x = cross(x_0, x)", "x = cross(x, x)", "crosses::the_network_in_numpy"),
     M("DIN: an item is in its own history", "interest", "(history >= 0) & (history != left_out.unsqueeze(1))", "history >= 0", "interest::an_item_is_not_in_its_own_history"),
-    M("DIN: negatives see the whole history", "interest", "np.append(data.item, self._beside)", "np.append(data.item, negative)", "interest::positives_and_their_negatives_see_one_history"),
+    M("DIN: negatives see the whole history", "interest", "np.append(data.item, beside)", "np.append(data.item, negative)", "interest::positives_and_their_negatives_see_one_history"),
     M("DIN: the product is left out of the unit", "interest", "self.of_both(e_h * candidate)", "self.of_both(e_h)", "interest::the_activation_unit_is_one_layer_over_three_parts"),
     M("attention: the next item is seen", "sequential", ".tril()  # (L, L)", ".tril(1)  # (L, L)", "sequential::no_position_sees_what_comes_after_it"),
     M("attention: scaled by d, not by its root", "sequential", "/ math.sqrt(q.shape[-1])", "/ q.shape[-1]", "sequential::attention_is_torch_s"),
