@@ -47,7 +47,7 @@ class CrossNetwork(nn.Module):
 
     ``w · [x_L ; mlp(x_0)]`` with ``x_0`` the vectors of all fields, side by side, and
     ``x_L`` what :class:`CrossLayer` makes of it ``n_crosses`` times. Without ``hidden``
-    layers the crosses are alone. Chapter 13, eq-dcn.
+    layers the crosses are alone. Chapter 13, eq-cross.
     """
 
     def __init__(

@@ -129,11 +129,10 @@ class DIN(FieldsClassifier[InterestNetwork]):
     """Deep interest network: the history, weighted anew for each candidate.
 
     Rule: the logit of :class:`InterestNetwork`; objective:
-    :class:`~recsys_tutor.neural.PairClassifier`'s. An item is never in its own history:
-    in training a positive and its negatives all see the history *without the
-    positive*. Otherwise "is the candidate in the history?" would answer every training
-    pair, and no new item would ever be recommended; and if the positive alone went
-    without, the length of the history would tell the label.
+    :class:`~recsys_tutor.neural.PairClassifier`'s. An item is never in its own history,
+    because an item that is recommended will not be in it either: in training a positive
+    and its negatives all see the history *without the positive*. If the positive alone
+    went without, the length of the history would tell the label.
 
     Notes
     -----
@@ -159,19 +158,14 @@ class DIN(FieldsClassifier[InterestNetwork]):
             attend=self.attend,
         )
 
-    def _prepare(self, train: Interactions, rng: np.random.Generator) -> Pairs:
-        pairs = super()._prepare(train, rng)
-        lacks = np.diff(pairs.X.indptr)[pairs.user] < train.n_items
-        #: the positive of each negative
-        self._beside = np.repeat(pairs.item[lacks], self.n_negatives)
-        return pairs
-
     def _batches(self, data: Pairs, rng: np.random.Generator) -> Iterator[tuple]:
         negative = sample_negatives(rng, data.drawing, data.X)
         users = np.append(data.user, data.drawing)
         items = np.append(data.item, negative)
         labels = np.append(np.ones(len(data.user)), np.zeros(len(negative)))
-        left_out = np.append(data.item, self._beside)
+        lacks = np.diff(data.X.indptr)[data.user] < data.X.shape[1]
+        beside = np.repeat(data.item[lacks], self.n_negatives)  # each one's positive
+        left_out = np.append(data.item, beside)
         for rows in minibatches(len(users), self.batch_size, rng):
             yield users[rows], items[rows], labels[rows], left_out[rows]
 

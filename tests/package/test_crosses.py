@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from recsys_tutor.baselines import Popularity
 from recsys_tutor.crosses import DCN, CrossLayer, CrossNetwork
 from recsys_tutor.datasets import make_world
 from recsys_tutor.evaluate import evaluate
@@ -91,7 +92,7 @@ def concatenated(made, sides):
 
 @pytest.mark.parametrize("n_crosses, hidden", [(1, ()), (2, (5,)), (3, (5, 4))])
 def test_the_network_in_numpy(n_crosses, hidden):
-    """Checks eq-dcn."""
+    """Checks eq-cross."""
     made, sides = network(n_crosses, hidden)
     x = x_0 = concatenated(made, sides)
     for cross in made.crosses:
@@ -147,16 +148,14 @@ def test_the_fields_are_those_of_deepfm():
 
 
 def test_crosses_learn_more_than_popularity():
-    from recsys_tutor.baselines import Popularity
-
     world = make_world(n_users=150, n_items=60, n_ratings=3000, skew=0.3)
     split = item_stratified(world.interactions)
     model = DCN(
         item_features=(csr_array(world.features),),
         n_factors=8,
         hidden=(16,),
-        n_epochs=10,
-        batch_size=512,
+        n_epochs=15,
+        batch_size=128,
         learning_rate=0.01,
     )
     ours = evaluate(model.fit(split.train), split.test).ndcg.mean()
