@@ -17,8 +17,10 @@ from recsys_tutor.checks import check_path
 from recsys_tutor.data import Interactions
 
 __all__ = [
+    "GROWTH",
     "PEERS",
     "RESULTS",
+    "STARTED",
     "TRIALS",
     "check_same_data",
     "interactions_of",
@@ -36,8 +38,12 @@ _DATA = Path(__file__).resolve().parent / "data"
 RESULTS = _DATA / "results.json"
 #: The book's file of trials.
 TRIALS = _DATA / "tuning.json"
+#: Networks that read sequences, from several starts.
+STARTED = _DATA / "starts.json"
 #: This package beside its peers, written by ``make bench``.
 PEERS = _DATA / "peers.json"
+#: Made worlds of growing size, written by ``make leaderboard``.
+GROWTH = _DATA / "growth.json"
 
 
 def load_peers() -> list[dict]:
