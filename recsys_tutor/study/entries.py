@@ -348,6 +348,7 @@ ENTRIES = (
         "Two towers",
         Made("towers.TwoTower", side_features),
         ("ranking",),
+        n_trials=8,
         n_factors=whole(8, 128),
         hidden=[(), (64,), (128,)],
         learning_rate=loguniform(3e-4, 1e-2),
