@@ -68,8 +68,9 @@ class TruncatedSVD(Recommender):
     -----
     Cost: a Lanczos step (ARPACK) takes O(n_ratings), and O((n_users + n_items) ·
     n_factors) to stay orthogonal to the earlier ones; a few times n_factors steps are
-    needed. Memory O((n_users + n_items) · n_factors). With ``fill="zero"`` a fair ranker, called
-    PureSVD by Cremonesi, Koren and Turrin (2010), and a useless predictor of ratings.
+    needed. Memory O((n_users + n_items) · n_factors). With ``fill="zero"`` a fair
+    ranker, called PureSVD by Cremonesi, Koren and Turrin (2010), and a useless
+    predictor of ratings.
     """
 
     n_factors: int = param(

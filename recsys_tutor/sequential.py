@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from recsys_tutor import extra
 from recsys_tutor.data import Interactions
 from recsys_tutor.parameters import param
 from recsys_tutor.sampling import minibatches, windows
+from recsys_tutor.sequence_losses import (
+    binary,
+    calibrated_power,
+    powered_binary,
+    sampled_softmax,
+)
 from recsys_tutor.training import NetworkModel
 
 with extra("deep"):
@@ -160,10 +166,10 @@ class SequenceModel(NetworkModel[Reader]):
 
     Rule: ``s(u, i) = h_u · e_i`` with the item's input embedding ``e_i`` and the vector
     ``h_u`` at the user's last position. Objective: at each position, the cross-entropy
-    of the next item among all items, or with ``n_negatives`` the binary cross-entropy
-    of the next item (1) and of that many items drawn uniformly (0). ``history_`` weighs
-    a batch's mean over its positions by its number of pieces
-    (:func:`~recsys_tutor.sampling.windows`).
+    of the next item among all items, or with ``n_negatives`` a ``loss`` of the next
+    item and of that many items drawn uniformly
+    (:mod:`~recsys_tutor.sequence_losses`). ``history_`` weighs a batch's mean over its
+    positions by its number of pieces (:func:`~recsys_tutor.sampling.windows`).
     """
 
     n_factors: int = param("Of items and hidden states.", default=64, low=1)
@@ -173,11 +179,24 @@ class SequenceModel(NetworkModel[Reader]):
     n_negatives: int = param(
         "Items drawn per position; 0: cross-entropy over all items.", default=0, low=0
     )
+    loss: Literal["softmax", "bce", "gbce"] = param(
+        "Cross-entropy, or with ``n_negatives`` the binary one, plain or with the "
+        "power that makes up for the sampling.",
+        default="softmax",
+    )
     dropout: float = param("Of embeddings and states.", default=0.5, low=0, below=1)
     n_epochs: int = 40
     batch_size: int = 64
 
     _data_attributes = ("sequences_", "lengths_")
+
+    def _check(self) -> None:
+        super()._check()
+        if self.loss != "softmax" and not self.n_negatives:
+            raise ValueError(
+                f"loss={self.loss!r} compares with items that are drawn: n_negatives "
+                "must be >= 1, got 0"
+            )
 
     def _prepare(
         self, train: Interactions, rng: np.random.Generator
@@ -222,8 +241,13 @@ class SequenceModel(NetworkModel[Reader]):
         if negatives is None:
             return F.cross_entropy(h @ E[1:].T, target - 1)
         yes = (h * E[target]).sum(dim=1)  # (N,)
-        no = (E[negatives[real]] @ h.unsqueeze(2)).squeeze(2)  # (N, n_negatives)
-        return F.softplus(-yes).mean() + F.softplus(no).mean()
+        no = _scores_of(negatives[real], h, E)  # (N, n_negatives)
+        if self.loss == "softmax":
+            return sampled_softmax(yes, no)
+        if self.loss == "bce":
+            return binary(yes, no)
+        power = calibrated_power(self.n_negatives, self.n_items_)
+        return powered_binary(yes, no, power)
 
     @torch.no_grad()
     def _score_users(self, users: np.ndarray) -> np.ndarray:
@@ -235,6 +259,16 @@ class SequenceModel(NetworkModel[Reader]):
 
     def _item_vectors(self) -> np.ndarray:
         return self.network_.items.weight[1:].detach().cpu().numpy()
+
+
+def _scores_of(items: Tensor, h: Tensor, E: Tensor) -> Tensor:
+    """Products of each ``h`` (N, f) with the rows of ``E`` that it drew (N, n).
+
+    A few items are looked up; many cost less as a part of one product with all.
+    """
+    if 16 * items.shape[1] < len(E):
+        return (E[items] @ h.unsqueeze(2)).squeeze(2)
+    return (h @ E.T).gather(1, items)
 
 
 class GRU4Rec(SequenceModel[GRUNetwork]):
@@ -259,7 +293,7 @@ class SASRec(SequenceModel[SASRecNetwork]):
     Notes
     -----
     Cost of an epoch O(n_ratings · f · (f + max_length + n_items)). Source: Kang and
-    McAuley (2018), who use ``n_negatives=1``. Chapter 14, eq-sequence-loss.
+    McAuley (2018), who use ``n_negatives=1, loss="bce"``. Chapter 14, eq-sequence-loss.
     """
 
     n_blocks: int = param(

@@ -20,6 +20,7 @@ from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Dataset
 from recsys_tutor.features import RICH_FIELDS, item_terms, side_features, tfidf
+from recsys_tutor.filters import GFCF
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
 from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
@@ -52,21 +53,26 @@ class Made:
         self,
         kind: type[Recommender] | str,
         features: Callable | None = None,
+        /,
         **parameters: Any,
     ) -> None:
         self.kind, self.features, self.parameters = kind, features, parameters
 
     def __call__(self, dataset: Dataset) -> Recommender:
-        given = {} if self.features is None else self.features(dataset)
-        return _class(self.kind)(**self.parameters, **given)
+        return _class(self.kind)(**self.given(dataset))
+
+    def given(self, dataset: Dataset) -> dict[str, Any]:
+        """Its own parameters and those read off the data."""
+        read = {} if self.features is None else self.features(dataset)
+        return {**self.parameters, **read}
 
 
 class Entry(NamedTuple):
     """A row of the registry: name, unfitted model, its tasks, what is searched.
 
     ``model`` may be a function that makes the model from the Dataset at hand.
-    ``ranges`` and ``n_trials``, if there are ranges, are those of a :class:`Space`
-    scored by the first of the tasks.
+    ``ranges``, if any, are those of a :class:`Space` scored by the first of the tasks,
+    with ``n_trials``.
     """
 
     name: str
@@ -79,24 +85,42 @@ class Entry(NamedTuple):
 class Space(NamedTuple):
     """What to try for a model, and the task by which a trial is scored.
 
-    ``model`` is a class or, of a class of this package, its name with dots
-    ("neural.NeuMF"). ``ranges`` maps a parameter to a frozen ``scipy.stats``
-    distribution, or to a list whose values are all as likely. ``n_trials`` is the most
-    that are tried: fewer for models whose trials take long.
+    ``model`` is a class; of a class of this package, its name with dots
+    ("neural.NeuMF"); or a :class:`Made`, whose own parameters and features every trial
+    shares. ``ranges`` maps a parameter to a frozen ``scipy.stats`` distribution, or to
+    a list whose values are all as likely. A search makes ``n_trials`` at most.
     """
 
     task: str
-    model: type[Recommender] | str
+    model: type[Recommender] | str | Made
     ranges: Mapping
     n_trials: int = 20
 
     def make(self, **parameters: Any) -> Recommender:
         """The model with these parameters; its module is imported only now."""
-        return self.kind()(**parameters)
+        return self.kind()(**{**self.shared(), **parameters})
+
+    def shared(self) -> dict[str, Any]:
+        """The parameters that all trials have; features must have been read."""
+        if not isinstance(self.model, Made):
+            return {}
+        if self.model.features is not None:
+            raise ValueError("features are read off a Dataset first: space.read(data)")
+        return self.model.parameters
+
+    def read(self, dataset: Dataset | None) -> Space:
+        """The same space, with the features of this Dataset if its model has any."""
+        model = self.model
+        if not isinstance(model, Made) or model.features is None:
+            return self
+        if dataset is None:
+            raise ValueError("its features need a Dataset, not Interactions alone")
+        return self._replace(model=Made(model.kind, None, **model.given(dataset)))
 
     def kind(self) -> type[Recommender]:
         """The model's class."""
-        return _class(self.model)
+        model = self.model
+        return _class(model.kind if isinstance(model, Made) else model)
 
 
 def _class(kind: type[Recommender] | str) -> type[Recommender]:
@@ -121,7 +145,7 @@ def _ease_plus_content(dataset: Dataset) -> Weighted:
 
 def _ensemble(dataset: Dataset) -> Weighted:
     parts = EASE_CONTENT(dataset), ImplicitALS(), PLSA()
-    return Weighted(models=parts, weights=(1.0, 0.75, 0.5))
+    return Weighted(models=parts, weights=(1.0, 1.0, 0.25))
 
 
 ALL = tuple(TASKS)
@@ -132,11 +156,21 @@ def _entry(
     name: str,
     model: Recommender | Callable,
     tasks: Sequence[str],
+    *,
     n_trials: int = 20,
     **ranges: Any,
 ) -> Entry:
     return Entry(name, model, tasks, ranges or None, n_trials)
 
+
+#: One space for the four models that join fields: every one of them tries the same
+#: eight settings, because the draws begin with the same seed.
+FIELDS = {
+    "n_factors": whole(8, 32),
+    "learning_rate": loguniform(1e-3, 1e-2),
+    "weight_decay": loguniform(1e-7, 1e-4),
+    "n_epochs": whole(4, 16),
+}
 
 MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
 
@@ -205,6 +239,7 @@ ENTRIES = (
         reg=loguniform(0.01, 0.3),
         n_epochs=whole(10, 100),
     ),
+    _entry("MF, SGD, 32 factors", BiasedMF(n_factors=32), ("rating",)),
     _entry(
         "SVD++",
         SVDpp(),
@@ -220,10 +255,10 @@ ENTRIES = (
         "Implicit ALS",
         ImplicitALS(),
         LISTS,
-        n_factors=whole(8, 128),
-        unobserved=loguniform(0.03, 1),
-        reg=loguniform(0.003, 0.1),
-        n_epochs=whole(4, 24),
+        n_factors=whole(16, 128),
+        unobserved=loguniform(0.1, 1),
+        reg=loguniform(0.005, 0.05),
+        n_epochs=whole(5, 20),
     ),
     _entry(
         "BPR",
@@ -277,6 +312,7 @@ ENTRIES = (
         n_epochs=whole(20, 250),
     ),
     _entry("Dot model (torch)", Made("neural.DotModel"), ("rating",)),
+    _entry("Dot model + perceptron", Made("deep_dot.DeepDot"), ("rating",)),
     _entry(
         "NeuMF",
         Made("neural.NeuMF"),
@@ -288,8 +324,26 @@ ENTRIES = (
         n_negatives=[2, 4, 8],
         n_epochs=whole(3, 15),
     ),
-    _entry("FM", Made("towers.DeepFM", side_features, hidden=()), ("ranking",)),
-    _entry("DeepFM", Made("towers.DeepFM", side_features), ("ranking",)),
+    _entry(
+        "FM",
+        Made("towers.DeepFM", side_features, hidden=()),
+        ("ranking",),
+        n_trials=8,
+        **FIELDS,
+    ),
+    _entry(
+        "DeepFM",
+        Made("towers.DeepFM", side_features),
+        ("ranking",),
+        n_trials=8,
+        **FIELDS,
+    ),
+    _entry(
+        "DCN-v2", Made("crosses.DCN", side_features), ("ranking",), n_trials=8, **FIELDS
+    ),
+    _entry(
+        "DIN", Made("interest.DIN", side_features), ("ranking",), n_trials=8, **FIELDS
+    ),
     _entry(
         "Two towers",
         Made("towers.TwoTower", side_features),
@@ -321,6 +375,7 @@ ENTRIES = (
         reg=loguniform(1e-4, 1e-1),
         n_epochs=whole(10, 120),
     ),
+    _entry("GF-CF", GFCF(), LISTS, n_factors=whole(4, 256), alpha=loguniform(0.03, 10)),
     _entry("Ensemble", _ensemble, LISTS),
     _entry("Markov chain", MARKOV, ("sequence",)),
     _entry(
@@ -346,7 +401,7 @@ def _spaces() -> dict[str, Space]:
             if entry.ranges is not None and entry.tasks[0] == task:
                 model = entry.model
                 assert isinstance(model, Made | Recommender), "a function has no class"
-                kind = model.kind if isinstance(model, Made) else type(model)
+                kind = model if isinstance(model, Made) else type(model)
                 found[entry.name] = Space(task, kind, entry.ranges, entry.n_trials)
     return found
 

@@ -20,6 +20,7 @@ __all__ = [
     "GROWTH",
     "PEERS",
     "RESULTS",
+    "STARTED",
     "TRIALS",
     "check_same_data",
     "interactions_of",
@@ -37,6 +38,8 @@ _DATA = Path(__file__).resolve().parent / "data"
 RESULTS = _DATA / "results.json"
 #: The book's file of trials.
 TRIALS = _DATA / "tuning.json"
+#: Networks that read sequences, from several starts.
+STARTED = _DATA / "starts.json"
 #: This package beside its peers, written by ``make bench``.
 PEERS = _DATA / "peers.json"
 #: Made worlds of growing size, written by ``make leaderboard``.

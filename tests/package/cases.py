@@ -12,7 +12,11 @@ from scipy.sparse import csr_array
 from recsys_tutor.autoencoders import MultVAE
 from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
+from recsys_tutor.bert4rec import BERT4Rec
 from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.crosses import DCN
+from recsys_tutor.deep_dot import DeepDot
+from recsys_tutor.filters import GFCF
 from recsys_tutor.graph import LightGCN
 from recsys_tutor.hybrid import (
     Cascade,
@@ -22,6 +26,7 @@ from recsys_tutor.hybrid import (
     Weighted,
 )
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
+from recsys_tutor.interest import DIN
 from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.neural import DotModel, NeuMF
@@ -30,6 +35,7 @@ from recsys_tutor.sequential import GRU4Rec, SASRec
 from recsys_tutor.slim import SLIM
 from recsys_tutor.slope_one import SlopeOne
 from recsys_tutor.testing.cases import ModelCase
+from recsys_tutor.timed import TimedSASRec
 from recsys_tutor.towers import DeepFM, TwoTower
 from recsys_tutor.transitions import Transitions
 from recsys_tutor.walks import RP3beta
@@ -39,7 +45,7 @@ torch.set_num_threads(1)  # threads that wait for each other slow small networks
 NO_VECTORS = (Random, Popularity, BiasModel, UserKNN, SlopeOne)
 NO_VECTORS += (Weighted, RankFusion, Switching, Cascade)
 SUMS = (ItemKNN, RatingKNN, EASE, ContentBased, ContentRidge, Transitions, TruncatedSVD)
-SUMS += (RP3beta, SLIM, SlopeOne)
+SUMS += (RP3beta, SLIM, SlopeOne, GFCF)
 
 
 def item_features(data):
@@ -196,14 +202,30 @@ SEQUENCE_EFFECTS = {
     **NETWORK_EFFECTS,
     "n_factors": 4,
     "max_length": 2,
-    "n_negatives": 1,
+    "n_negatives": 0,
+    "loss": "gbce",
     "dropout": 0.5,
 }
 SEQUENCE_INVALID = {
     **NETWORK_INVALID,
     "max_length": WRONG_COUNT,
     "n_negatives": (-1, 1.5, True, None),
+    "loss": ("mse", None, 0),
     "dropout": WRONG_SHARE,
+}
+SMALL_SASREC = {
+    "n_factors": 8,
+    "n_blocks": 1,
+    "max_length": 6,
+    "n_negatives": 4,
+    "n_epochs": 40,
+    "learning_rate": 0.01,
+    "dropout": 0.0,
+}
+SASREC_INVALID = {
+    **SEQUENCE_INVALID,
+    "n_blocks": WRONG_COUNT,
+    "n_heads": (*WRONG_COUNT, 3),
 }
 
 _TOLD = [
@@ -256,6 +278,12 @@ _TOLD = [
         RP3beta(n_neighbors=4),
         effects={"n_neighbors": 1, "alpha": 1.2, "beta": 0.0},
         invalid={"n_neighbors": WRONG_COUNT, "alpha": WRONG_REG, "beta": WRONG_REG},
+        history=True,
+    ),
+    ModelCase(
+        GFCF(n_factors=2),
+        effects={"n_factors": 1, "alpha": 2.0},
+        invalid={"n_factors": WRONG_COUNT, "alpha": WRONG_REG},
         history=True,
     ),
     ModelCase(
@@ -463,6 +491,19 @@ _TOLD = [
         **NETWORK,
     ),
     ModelCase(
+        DeepDot(
+            n_factors=2, hidden=(4, 4), n_epochs=60, batch_size=64, learning_rate=0.1
+        ),
+        effects={**NETWORK_EFFECTS, "n_factors": 1, "init_scale": 0.5, "hidden": ()},
+        invalid={
+            **NETWORK_INVALID,
+            "init_scale": WRONG_POSITIVE,
+            "hidden": (*WRONG_SIZES, (3, 2)),
+        },
+        rating=True,
+        **NETWORK,
+    ),
+    ModelCase(
         NeuMF(
             n_factors=4,
             hidden=(8, 8),
@@ -488,6 +529,51 @@ _TOLD = [
         effects={**PAIRS_EFFECTS, **FIELDS_EFFECTS},
         invalid={**PAIRS_INVALID, **FIELDS_INVALID},
         per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        DCN(
+            n_factors=4,
+            hidden=(8,),
+            n_negatives=2,
+            dropout=0.0,
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={**PAIRS_EFFECTS, **FIELDS_EFFECTS, "n_crosses": 1},
+        invalid={**PAIRS_INVALID, **FIELDS_INVALID, "n_crosses": WRONG_COUNT},
+        per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        DIN(
+            n_factors=4,
+            hidden=(8,),
+            n_negatives=2,
+            dropout=0.0,
+            n_history=3,
+            unit=4,
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={
+            **PAIRS_EFFECTS,
+            **FIELDS_EFFECTS,
+            "n_history": 2,
+            "unit": 2,
+            "attend": False,
+        },
+        invalid={
+            **PAIRS_INVALID,
+            **FIELDS_INVALID,
+            "n_history": WRONG_COUNT,
+            "unit": WRONG_COUNT,
+            "attend": (1, None, "yes"),
+        },
+        per_data=sparse_features,
+        sequential=True,
         **NETWORK,
     ),
     ModelCase(
@@ -543,7 +629,12 @@ _TOLD = [
     ),
     ModelCase(
         GRU4Rec(
-            n_factors=12, max_length=6, n_epochs=40, learning_rate=0.02, dropout=0.0
+            n_factors=12,
+            max_length=6,
+            n_negatives=4,
+            n_epochs=40,
+            learning_rate=0.02,
+            dropout=0.0,
         ),
         effects=SEQUENCE_EFFECTS,
         invalid=SEQUENCE_INVALID,
@@ -551,20 +642,32 @@ _TOLD = [
         **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
     ),
     ModelCase(
-        SASRec(
-            n_factors=8,
-            n_blocks=1,
-            max_length=6,
-            n_epochs=40,
-            learning_rate=0.01,
-            dropout=0.0,
-        ),
+        SASRec(**SMALL_SASREC),
         effects={**SEQUENCE_EFFECTS, "n_blocks": 2, "n_heads": 4},
+        invalid=SASREC_INVALID,
+        sequential=True,
+        **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
+    ),
+    ModelCase(
+        BERT4Rec(**SMALL_SASREC),
+        effects={**SEQUENCE_EFFECTS, "n_blocks": 2, "n_heads": 4, "mask_share": 0.9},
         invalid={
-            **SEQUENCE_INVALID,
-            "n_blocks": WRONG_COUNT,
-            "n_heads": (*WRONG_COUNT, 3),
+            **SASREC_INVALID,
+            "max_length": (*WRONG_COUNT, 1),
+            "mask_share": (*WRONG_POSITIVE, 1.1),
         },
+        sequential=True,
+        **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
+    ),
+    ModelCase(
+        TimedSASRec(**SMALL_SASREC),
+        effects={
+            **SEQUENCE_EFFECTS,
+            "n_blocks": 2,
+            "n_heads": 4,
+            "asked": np.arange(11) * 1e5,
+        },
+        invalid={**SASREC_INVALID, "asked": ("abc", np.ones(2), np.full(11, np.nan))},
         sequential=True,
         **{**NETWORK, "exempt": DRAWN_START | FOLLOWS},
     ),

@@ -16,7 +16,8 @@ PACKAGE = Path(recsys_tutor.__file__).parent
 
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
 MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
-MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph"}
+MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph", "filters"}
+MODELS |= {"deep_dot", "crosses", "interest", "bert4rec", "timed"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
 FLOORS = [
@@ -39,7 +40,7 @@ FLOORS = [
     {"testing.answers", "testing.fitting", "testing.lists"},
     {"testing"},
     # models
-    {"similarity", "training"},
+    {"similarity", "training", "sequence_losses"},
     MODELS,
     # search
     {"tuning"},
@@ -53,6 +54,7 @@ FLOORS = [
     {"study", "study.process", "study.digests", "study.entries", "study.chains"},
     {"study.results", "study.search", "study.growth"},
     {"study.leaderboard"},
+    {"study.starts"},
 ]
 #: Rooms that are no floor: nothing but a drawing imports one; the last is the door.
 APART = {"book", "drawing", "plots", ""}
@@ -65,14 +67,22 @@ BETWEEN_MODELS = {
     "plsa": {"baselines"},
     "hybrid": {"neighbors"},
     "towers": {"neural"},
+    "crosses": {"neural", "towers"},
+    "interest": {"crosses", "neural", "towers"},
+    "bert4rec": {"sequential"},
+    "timed": {"sequential"},
     "slim": {"neighbors"},
     "slope_one": {"neighbors"},
     "walks": {"neighbors"},
+    "filters": {"neighbors"},
+    "deep_dot": {"neural"},
 }
 #: Everything that the measurement of a model may rest on.
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 #: Rooms built on torch.
 NETWORKS = {"training", "neural", "towers", "autoencoders", "graph", "sequential"}
+NETWORKS |= {"deep_dot", "crosses", "interest"}
+NETWORKS |= {"sequence_losses", "bert4rec", "timed"}
 
 
 @cache

@@ -262,12 +262,14 @@ def test_sequences_are_cut_at_another_place_each_epoch(name):
 
 
 @MODELS
-@pytest.mark.parametrize("n_negatives", [0, 2])
-def test_the_loss_by_loops(name, n_negatives):
-    """Checks eq-sequence-loss."""
+@pytest.mark.parametrize(
+    "loss, n_negatives", [("softmax", 0), ("softmax", 3), ("bce", 2), ("gbce", 2)]
+)
+def test_the_loss_by_loops(name, loss, n_negatives):
+    """Checks eq-sequence-loss and eq-gbce."""
     data = from_lists([[3, 1, 4, 2], [0, 2], [4, 0, 1]], 5)
-    model = TINY[name].clone(max_length=4, n_negatives=n_negatives, n_epochs=1)
-    model.fit(data)
+    options = {"max_length": 4, "n_negatives": n_negatives, "loss": loss}
+    model = TINY[name].clone(**options, n_epochs=1).fit(data)
     rng = np.random.default_rng(1)
     batches = model._batches(model._prepare(data, rng), rng)
     (batch,) = map(model._tensors, batches)
@@ -276,14 +278,16 @@ def test_the_loss_by_loops(name, n_negatives):
     losses = []
     for place in np.argwhere(batch[1].numpy() > 0):
         h, target = states[tuple(place)], int(batch[1][tuple(place)])
-        if n_negatives:
-            loss = -np.log(oracles.sigmoid(oracles.dot(h, E[target])))
-            for j in batch[2][tuple(place)].tolist():
-                loss -= np.log(oracles.sigmoid(-oracles.dot(h, E[j]))) / n_negatives
-        else:
-            logits = [oracles.dot(h, e) for e in E[1:]]
-            loss = oracles.log_sum_exp(logits) - logits[target - 1]
-        losses.append(loss)
+        yes = oracles.dot(h, E[target])
+        rivals = batch[2][tuple(place)].tolist() if n_negatives else range(1, 6)
+        logits = [oracles.dot(h, E[j]) for j in rivals]
+        if loss == "softmax":
+            logits += [yes] if n_negatives else []
+            losses.append(oracles.log_sum_exp(logits) - yes)
+        else:  # β of two of the four others, t = 0.75; a sum instead of a mean
+            beta, weight = (0.25 + 0.75 * 2 / 4, 1) if loss == "gbce" else (1, 1 / 2)
+            wrong = sum(np.log(oracles.sigmoid(-x)) for x in logits)
+            losses.append(-beta * np.log(oracles.sigmoid(yes)) - weight * wrong)
     assert len(losses) == 6, "3 + 1 + 2 steps; padding has no loss"
     got = model._loss(model.network_, *batch).item()
     assert got == pytest.approx(np.mean(losses), rel=1e-4)
@@ -316,6 +320,13 @@ def test_the_score_is_the_vector_at_the_last_item_times_the_embeddings(name):
         E = model.network_.items.weight.tolist()[1:]
         expected = [oracles.dot(h, e) for e in E]
         np.testing.assert_allclose(model.score([u])[0], expected, rtol=1e-4, atol=1e-6)
+
+
+@MODELS
+@pytest.mark.parametrize("loss", ["bce", "gbce"])
+def test_a_binary_loss_needs_negatives(name, loss):
+    with pytest.raises(ValueError, match="n_negatives must be >= 1, got 0"):
+        TINY[name].clone(loss=loss).fit(from_lists([[0, 1]], 2))
 
 
 @MODELS
