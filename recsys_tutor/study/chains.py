@@ -7,8 +7,8 @@ pass counting, and does that depend on the size alone? So the world must hold
   own, and a row of counts per item finds them;
 - something that a row of counts per item cannot hold: the *kinds* of the last two items
   decide the kind of the next, by a table without any order in it;
-- a structure that makes the second learnable without a row for each pair of items: 20
-  kinds are 400 pairs of kinds, but 240 items are 57,600 pairs of items. Nobody is told
+- a structure that makes the second learnable without a row for each pair of items: 10
+  kinds are 100 pairs of kinds, but 120 items are 14,400 pairs of items. Nobody is told
   the kinds;
 - a switch: with ``pair=0`` the second part is chance, and nothing else changes;
 - a truth that is written down, so that the best possible hit rate is known, and the
@@ -69,8 +69,8 @@ class Chain:
         *,
         single: float = 0.3,
         pair: float = 0.5,
-        n_items: int = 240,
-        n_kinds: int = 20,
+        n_items: int = 120,
+        n_kinds: int = 10,
         n_followers: int = 2,
         random_state: int = 0,
     ) -> None:
@@ -158,6 +158,8 @@ def count_pairs(
     (c_bj + trust_single · p(j)) / (c_b + trust_single)`` and ``p(j)`` the shares of the
     items, each counted once more. The smaller ``trust``, the sooner a pair's own counts
     decide; without counts of the pair, the last item does.
+
+    It is the prediction of a hierarchical Dirichlet model (MacKay and Peto, 1995).
 
     Returns
     -------

@@ -9,9 +9,10 @@ ones are kept. The world, and why it is made as it is: :mod:`.chains`.
   of their mean is Student's.
 - Points are measured from the smallest size to the largest, seed by seed.
 - What a way may choose (:data:`WAYS`), it chooses at each size anew, in a world of its
-  own (seed 0) that no score comes from, on each user's last item but one. The network
-  has two settings, each stopped by that score; the counts have six and six.
-- Both are then fitted to all items but the last, which is the test.
+  own (seed 0) that no score comes from, on each user's last item but one: the counts
+  among six settings each, the network among its epochs, 60 or as many as read 80,000
+  users.
+- All are then fitted to all items but the last, which is the test.
 
 Chapter: 15 Autoencoders and graphs (where is the border?).
 """
@@ -24,6 +25,7 @@ import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +34,7 @@ from scipy.stats import t as student
 from recsys_tutor.callbacks import EarlyStopping
 from recsys_tutor.files import write_whole
 from recsys_tutor.study import chains
-from recsys_tutor.study.digests import code_digest
+from recsys_tutor.study.digests import code_digest, digest
 from recsys_tutor.study.files import GROWTH, read_json, ready
 
 __all__ = [
@@ -47,7 +49,7 @@ __all__ = [
 
 COMMAND = "python -m recsys_tutor.study.growth"
 #: Numbers of users.
-SIZES = (250, 1000, 4000, 16_000)
+SIZES = (250, 500, 1000, 2000, 4000)
 #: One world each.
 SEEDS = (1, 2, 3, 4, 5)
 #: Shares of the steps that the last two items decide: the world, and its control.
@@ -62,10 +64,13 @@ WAYS: dict[str, list[dict]] = {
         {"trust": trust, "trust_single": single}
         for trust, single in product((0.3, 1.0, 3.0), (3.0, 30.0))
     ],
-    "GRU4Rec": [{"n_factors": 64, "dropout": dropout} for dropout in (0.2, 0.5)],
+    "GRU4Rec": [{"n_factors": 32, "dropout": 0.2}],
 }
 KEYS = ["pair", "n_users", "way"]
-MOST_EPOCHS, PATIENCE, WATCHED = 40, 3, 1000
+#: Epochs of the network to choose from: as many, and together as many users read.
+MOST_EPOCHS, MOST_READ = 60, 80_000
+#: Users by whom its epoch is chosen.
+WATCHED = 1000
 
 
 def _scores(
@@ -78,21 +83,25 @@ def _scores(
     return chains.network(walks, n_items, setting, seed=seed)
 
 
+def _watch(known: np.ndarray, following: np.ndarray, n_epochs: int) -> EarlyStopping:
+    """Notes the best epoch and never stops before the last."""
+
+    def hits(model: Any) -> float:
+        return chains.hit_rate(model.score(np.arange(len(known))), known, following)
+
+    return EarlyStopping(hits, patience=n_epochs)
+
+
 def _choose(way: str, walks: np.ndarray, n_items: int) -> dict:
     """The setting that ranks each user's last item but one best, and its hit rate."""
     known, following = walks[:, :-2], walks[:, -2]
-    few = slice(0, WATCHED)
     best: dict = {"valid": -1.0}
     for setting in WAYS[way]:
         if way == "GRU4Rec":
-            stop = EarlyStopping(
-                lambda model: chains.hit_rate(
-                    model.score(np.arange(len(walks))[few]), known[few], following[few]
-                ),
-                patience=PATIENCE,
-            )
-            longest = {**setting, "n_epochs": MOST_EPOCHS}
-            chains.network(known, n_items, longest, seed=0, callback=stop)
+            n_epochs = min(MOST_EPOCHS, max(1, MOST_READ // len(walks)))
+            stop = _watch(known[:WATCHED], following[:WATCHED], n_epochs)
+            most = {**setting, "n_epochs": n_epochs}
+            chains.network(known, n_items, most, seed=0, callback=stop)
             valid, setting = stop.best, {**setting, "n_epochs": stop.best_epoch}
         else:
             scores = _scores(way, known, n_items, setting, 0)
@@ -116,6 +125,15 @@ def _point(key: tuple, seed: int, setting: dict, world: chains.Chain) -> dict:
         "seconds": seconds,
     }
     return {name: round(value, 5) for name, value in found.items()}
+
+
+def _find(rows: list[dict], about: dict) -> list[dict]:
+    return [row for row in rows if about.items() <= row.items()]
+
+
+def _drop(rows: dict[str, list], about: dict) -> None:
+    for part in rows.values():
+        part[:] = [row for row in part if not about.items() <= row.items()]
 
 
 def measure_growth(
@@ -153,18 +171,18 @@ def measure_growth(
     for seed, n_users, pair, way in product(seeds, sorted(sizes), pairs, ways):
         key = (pair, n_users, way)
         about = dict(zip(KEYS, key)) | {"code": code}
-        chosen = [row for row in rows["chosen"] if about.items() <= row.items()]
-        if not chosen:
+        space = {"space": digest([WAYS[way], MOST_EPOCHS, MOST_READ, WATCHED])}
+        if not _find(rows["chosen"], about | space):
+            _drop(rows, about)  # another choice: other settings were tried
             world = chains.Chain(pair=pair, random_state=0)
             best = _choose(way, world.walks(n_users), len(world.kind))
-            chosen = [about | best]
-            rows["chosen"] += chosen
+            rows["chosen"].append(about | space | best)
             _write(path, rows)
-        about["seed"] = seed
-        if not any(about.items() <= row.items() for row in rows["points"]):
+        if not _find(rows["points"], about | {"seed": seed}):
             world = chains.Chain(pair=pair, random_state=seed)
-            point = _point(key, seed, chosen[0]["setting"], world)
-            rows["points"].append(about | point)
+            setting = _find(rows["chosen"], about)[0]["setting"]
+            point = _point(key, seed, setting, world)
+            rows["points"].append(about | {"seed": seed} | point)
             _write(path, rows)
     return load_growth(path)
 

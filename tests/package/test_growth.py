@@ -167,7 +167,7 @@ def quick(monkeypatch):
     def network(walks, n_items, setting, *, seed, callback=None):
         calls.append((walks.shape, setting, seed))
         if callback is not None:
-            callback.best, callback.best_epoch = setting["dropout"], 7
+            callback.best, callback.best_epoch = 0.5, 7
         return np.zeros((len(walks), n_items))
 
     monkeypatch.setattr(chains, "network", network)
@@ -180,10 +180,15 @@ def test_points_are_measured_once_and_an_interrupted_run_goes_on(
     path = tmp_path / "growth.json"
     few = {"sizes": [40, 30], "pairs": [0.5]}
     points = measure_growth(path, seeds=[1], **few)
-    assert len(points) == 2 * len(WAYS) and len(quick) == 2 * 3  # two chosen, one test
+    assert len(points) == 2 * len(WAYS) and len(quick) == 2 * 2  # one chosen, one test
     assert points.equals(load_growth(path))
     longer = measure_growth(path, seeds=[1, 2], **few)
-    assert len(longer) == 4 * len(WAYS) and len(quick) == 2 * 4
+    assert len(longer) == 4 * len(WAYS) and len(quick) == 2 * 3
+    wider = [*WAYS["Transitions"], {"window": 3, "recency": 0.0}]
+    monkeypatch.setitem(WAYS, "Transitions", wider)
+    chosen = measure_growth(path, seeds=[1], **few)
+    assert len(chosen) == 4 * len(WAYS) - 2, "another choice: seed 2 waits"
+    assert len(quick) == 2 * 3, "the network is as it was"
     monkeypatch.setattr(growth, "code_digest", lambda *_: "another")
     again = measure_growth(path, seeds=[1], **few)
     assert len(again) == 2 * len(WAYS), "measured by other code: all are stale"
@@ -195,14 +200,14 @@ def test_the_choice_sees_neither_the_test_item_nor_a_world_that_is_scored(
     quick, tmp_path
 ):
     measure_growth(tmp_path / "g.json", sizes=[30], seeds=[4], pairs=[0.5])
-    choices, (test,) = quick[:2], quick[2:]
-    assert [(shape, seed) for shape, _, seed in choices] == [((30, 10), 0)] * 2
-    assert test[0] == (30, 11) and test[2] == 4
-    assert test[1] == {"n_factors": 64, "dropout": 0.5, "n_epochs": 7}, "the better"
+    chosen, test = quick
+    setting = {"n_factors": 32, "dropout": 0.2}
+    assert chosen == ((30, 10), {**setting, "n_epochs": 60}, 0)
+    assert test == ((30, 11), {**setting, "n_epochs": 7}, 4), "the best epoch"
     walks = Chain(random_state=0).walks(30)
     other = np.column_stack([walks[:, :-1], np.zeros(30, int)])
     for way in WAYS:
-        assert growth._choose(way, walks, 240) == growth._choose(way, other, 240)
+        assert growth._choose(way, walks, 120) == growth._choose(way, other, 120)
 
 
 def test_a_point_by_hand(quick, tmp_path):
@@ -214,7 +219,7 @@ def test_a_point_by_hand(quick, tmp_path):
     walks = world.walks(50)
     past, following = walks[:, :-1], walks[:, -1]
     setting = json.loads((tmp_path / "g.json").read_text())["chosen"][0]["setting"]
-    scores = count_pairs(past, 240, **setting)
+    scores = count_pairs(past, 120, **setting)
     assert row.hit == pytest.approx(hit_rate(scores, past, following))
     best, single = world.chances(past), world.chances(past, back=1)
     assert row.ceiling == pytest.approx(hit_rate(best, past, following))
@@ -250,8 +255,8 @@ def test_the_books_own_points_are_complete_and_of_this_code():
     counted = points.groupby(["pair", "n_users"]).size()
     assert (counted == len(WAYS) * len(SEEDS)).all()
     assert not points.isna().any().any()
-    large = points[points.n_users >= 4000]
-    assert (large.hit < large.ceiling + 0.02).all(), "nobody knows more than the truth"
+    large = points[points.n_users >= 1000]
+    assert (large.hit < large.ceiling + 0.03).all(), "nobody knows more than the truth"
     rows = json.loads(growth.GROWTH.read_text())
     codes = {row["code"] for part in rows.values() for row in part}
     assert codes == {code_digest(Chain)}, "run `make leaderboard`"
