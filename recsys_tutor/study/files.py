@@ -19,6 +19,7 @@ from recsys_tutor.data import Interactions
 __all__ = [
     "PEERS",
     "RESULTS",
+    "STARTED",
     "TRIALS",
     "check_same_data",
     "interactions_of",
@@ -36,6 +37,8 @@ _DATA = Path(__file__).resolve().parent / "data"
 RESULTS = _DATA / "results.json"
 #: The book's file of trials.
 TRIALS = _DATA / "tuning.json"
+#: Networks that read sequences, from several starts.
+STARTED = _DATA / "starts.json"
 #: This package beside its peers, written by ``make bench``.
 PEERS = _DATA / "peers.json"
 

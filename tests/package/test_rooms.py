@@ -54,6 +54,7 @@ FLOORS = [
     {"study", "study.process", "study.digests", "study.entries"},
     {"study.results", "study.search"},
     {"study.leaderboard"},
+    {"study.starts"},
 ]
 #: Rooms that are no floor: nothing but a drawing imports one; the last is the door.
 APART = {"book", "drawing", "plots", ""}
