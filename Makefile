@@ -73,6 +73,7 @@ bench: .venv/stamp-bench ## this package beside its peers
 
 leaderboard: .venv/stamp-test data ## the results file behind every table of the book
 	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.study.leaderboard
+	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.study.growth
 	OMP_NUM_THREADS=1 $(ONE_THREAD) $(PY) -m recsys_tutor.study.starts
 
 tuning: .venv/stamp-test data ## the search behind chapter 17's curves

@@ -67,9 +67,13 @@ class Gaussian:
 class OrdinalProbit:
     """A level is where a latent ``y ~ N(r_hat, 1)`` falls between cutpoints.
 
-    Before each sweep a Metropolis step moves the cutpoints and the latent values are
-    drawn anew; the sweep sees those. While it may ``adapt`` (in the burn-in), the step
-    is made larger or smaller every ten times, so that about one move in four is taken.
+    Given the latent values a cutpoint is uniform between the largest of its level and
+    the smallest of the next (Albert and Chib, 1993): with many ratings that gap is so
+    narrow that draws from it hardly move. So the latent values are integrated out
+    (Cowles, 1996): before each sweep a Metropolis step moves the cutpoints, then the
+    latent values are drawn anew; the sweep sees those. While it may ``adapt`` (in the
+    burn-in), the step is made larger or smaller every ten times, so that about one move
+    in four is taken.
     """
 
     gaussian, center = False, 0.0
@@ -192,7 +196,9 @@ class BayesianFM(Recommender):
 
     n_factors: int = param("Length of the vectors.", default=16, low=1)
     n_epochs: int = param("Sweeps.", default=500, low=1)
-    burn_in: int = param("Sweeps at the start that are thrown away.", default=20, low=0)
+    burn_in: int = param(
+        "Sweeps at the start that are thrown away.", default=150, low=0
+    )
     implicit: bool = param(
         "Give a user the set of the items rated in training, each "
         "``1/sqrt(set size)``, and an item the set of its users.",

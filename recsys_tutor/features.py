@@ -111,26 +111,33 @@ def item_terms(
     return counts, list(terms)
 
 
-def tfidf(counts: csr_array) -> csr_array:
-    """Weigh terms by rarity, then give every item length 1.
+def tfidf(counts: csr_array, *, damping: float = 0.0) -> csr_array:
+    """Weigh terms by rarity, then give every item length 1, or less if damped.
 
     ``w[i, t] = tf[i, t] · (ln((1 + n) / (1 + df[t])) + 1)``, with ``df[t]`` the number
     of the ``n`` items that have term ``t``; rows are divided by their Euclidean norm
     (chapter 05, eq-content-tfidf). Equal to scikit-learn's ``TfidfTransformer``.
 
+    With ``damping`` a row is divided by ``sqrt(|row|² + damping)`` instead (eq-content-
+    damped): an item with few terms stays short, so missing data earns nothing.
+
     Parameters
     ----------
     counts : (n_items, n_terms) csr_array, not negative
+    damping : float >= 0
+        In units of a squared length: 3,000 is about that of a film of MovieLens 100K
+        with eighty terms.
 
     Returns
     -------
     (n_items, n_terms) csr_array
-        Unit rows; a row without terms stays zero.
+        Unit rows, shorter ones with ``damping``; a row without terms stays zero.
     """
+    check_number("damping", damping, low=0)
     n, _ = counts.shape
     df = np.bincount(counts.indices[counts.data > 0], minlength=counts.shape[1])
     weighted = counts @ diags_array(np.log((1 + n) / (1 + df)) + 1)
-    norm = np.sqrt(weighted.power(2).sum(axis=1))
+    norm = np.sqrt(weighted.power(2).sum(axis=1) + damping)
     scale = np.divide(1.0, norm, out=np.zeros(n), where=norm > 0)
     return csr_array(diags_array(scale) @ weighted)
 

@@ -139,15 +139,15 @@ class ImplicitALS(Recommender):
     Volinsky (2008); Rendle, Krichene, Zhang and Koren (2022). Chapter 09.
     """
 
-    n_factors: int = param("Length of the vectors.", default=16, low=1)
-    n_epochs: int = param("Pairs of half steps.", default=15, low=1)
+    n_factors: int = param("Length of the vectors.", default=64, low=1)
+    n_epochs: int = param("Pairs of half steps.", default=10, low=1)
     unobserved: float = param(
         "Weight ``w_0`` of a pair that was not observed.", default=0.3, above=0
     )
     reg: float = param(
         "Penalty of a factor vector, times the weight it takes part in to the power "
         "``reg_exponent``.",
-        default=0.01,
+        default=0.018,
         above=0,
     )
     reg_exponent: float = param(

@@ -66,9 +66,11 @@ class TruncatedSVD(Recommender):
 
     Notes
     -----
-    Cost O(n_ratings · n_factors) per Lanczos step (ARPACK), memory
-    O((n_users + n_items) · n_factors). With ``fill="zero"`` a fair ranker, called
-    PureSVD by Cremonesi, Koren and Turrin (2010), and a useless predictor of ratings.
+    Cost: a Lanczos step (ARPACK) takes O(n_ratings), and O((n_users + n_items) ·
+    n_factors) to stay orthogonal to the earlier ones; a few times n_factors steps are
+    needed. Memory O((n_users + n_items) · n_factors). With ``fill="zero"`` a fair
+    ranker, called PureSVD by Cremonesi, Koren and Turrin (2010), and a useless
+    predictor of ratings.
     """
 
     n_factors: int = param(
@@ -308,15 +310,17 @@ class BiasedMF(Recommender):
 class FunkSVD(BiasedMF):
     """Factors only: ``r_hat[u, i] = p_u · q_i``, no mean, no biases.
 
-    The plain factorization of chapter 07 and of Funk (2006). Objective and update are
-    those of :class:`BiasedMF` with ``mu = b_u = b_i = 0`` throughout. ``init_scale``
-    must be large enough for the products to reach the ratings.
+    The plain factorization of chapter 07, called after Funk (2006), whose own program
+    trained one factor after the other. Objective and update are those of
+    :class:`BiasedMF` with ``mu = b_u = b_i = 0`` throughout. Start small: the first
+    epochs find the product that reaches the mean, and a large start is noise that
+    stays (chapter 08).
     """
 
     _biased = False
 
     n_factors: int = 20
-    init_scale: float = 0.4
+    init_scale: float = 0.05
 
 
 # -- SVD++ --------------------------------------------------------------------------

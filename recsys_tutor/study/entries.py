@@ -20,6 +20,7 @@ from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.content import ContentBased, ContentRidge
 from recsys_tutor.data import Dataset
 from recsys_tutor.features import RICH_FIELDS, item_terms, side_features, tfidf
+from recsys_tutor.filters import GFCF
 from recsys_tutor.hybrid import FeatureAugmented, Weighted
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
 from recsys_tutor.mf import BiasedMF, ExplicitALS, SVDpp, TruncatedSVD
@@ -52,13 +53,18 @@ class Made:
         self,
         kind: type[Recommender] | str,
         features: Callable | None = None,
+        /,
         **parameters: Any,
     ) -> None:
         self.kind, self.features, self.parameters = kind, features, parameters
 
     def __call__(self, dataset: Dataset) -> Recommender:
-        given = {} if self.features is None else self.features(dataset)
-        return _class(self.kind)(**self.parameters, **given)
+        return _class(self.kind)(**self.given(dataset))
+
+    def given(self, dataset: Dataset) -> dict[str, Any]:
+        """Its own parameters and those read off the data."""
+        read = {} if self.features is None else self.features(dataset)
+        return {**self.parameters, **read}
 
 
 class Entry(NamedTuple):
@@ -79,24 +85,42 @@ class Entry(NamedTuple):
 class Space(NamedTuple):
     """What to try for a model, and the task by which a trial is scored.
 
-    ``model`` is a class or, of a class of this package, its name with dots
-    ("neural.NeuMF"). ``ranges`` maps a parameter to a frozen ``scipy.stats``
-    distribution, or to a list whose values are all as likely. ``n_trials`` settings are
-    tried; fewer where one takes minutes.
+    ``model`` is a class; of a class of this package, its name with dots
+    ("neural.NeuMF"); or a :class:`Made`, whose own parameters and features every trial
+    shares. ``ranges`` maps a parameter to a frozen ``scipy.stats`` distribution, or to
+    a list whose values are all as likely. A search makes ``n_trials`` at most.
     """
 
     task: str
-    model: type[Recommender] | str
+    model: type[Recommender] | str | Made
     ranges: Mapping
     n_trials: int = 20
 
     def make(self, **parameters: Any) -> Recommender:
         """The model with these parameters; its module is imported only now."""
-        return self.kind()(**parameters)
+        return self.kind()(**{**self.shared(), **parameters})
+
+    def shared(self) -> dict[str, Any]:
+        """The parameters that all trials have; features must have been read."""
+        if not isinstance(self.model, Made):
+            return {}
+        if self.model.features is not None:
+            raise ValueError("features are read off a Dataset first: space.read(data)")
+        return self.model.parameters
+
+    def read(self, dataset: Dataset | None) -> Space:
+        """The same space, with the features of this Dataset if its model has any."""
+        model = self.model
+        if not isinstance(model, Made) or model.features is None:
+            return self
+        if dataset is None:
+            raise ValueError("its features need a Dataset, not Interactions alone")
+        return self._replace(model=Made(model.kind, None, **model.given(dataset)))
 
     def kind(self) -> type[Recommender]:
         """The model's class."""
-        return _class(self.model)
+        model = self.model
+        return _class(model.kind if isinstance(model, Made) else model)
 
 
 def _class(kind: type[Recommender] | str) -> type[Recommender]:
@@ -121,7 +145,7 @@ def _ease_plus_content(dataset: Dataset) -> Weighted:
 
 def _ensemble(dataset: Dataset) -> Weighted:
     parts = EASE_CONTENT(dataset), ImplicitALS(), PLSA()
-    return Weighted(models=parts, weights=(1.0, 0.75, 0.25))
+    return Weighted(models=parts, weights=(1.0, 1.0, 0.25))
 
 
 ALL = tuple(TASKS)
@@ -129,10 +153,24 @@ LISTS = ("ranking", "sequence")
 
 
 def _entry(
-    name: str, model: Recommender | Callable, tasks: Sequence[str], **ranges: Any
+    name: str,
+    model: Recommender | Callable,
+    tasks: Sequence[str],
+    *,
+    n_trials: int = 20,
+    **ranges: Any,
 ) -> Entry:
-    return Entry(name, model, tasks, ranges or None)
+    return Entry(name, model, tasks, ranges or None, n_trials)
 
+
+#: One space for the four models that join fields: every one of them tries the same
+#: eight settings, because the draws begin with the same seed.
+FIELDS = {
+    "n_factors": whole(8, 32),
+    "learning_rate": loguniform(1e-3, 1e-2),
+    "weight_decay": loguniform(1e-7, 1e-4),
+    "n_epochs": whole(4, 16),
+}
 
 MARKOV = Transitions(window=1, recency=0.0, backward=0.0, damping=0.0)
 
@@ -169,8 +207,15 @@ ENTRIES = (
         shrink=loguniform(10, 10_000),
     ),
     _entry("Slope One", SlopeOne(), ("rating",)),
-    _entry("RP3β", RP3beta(), LISTS),
-    _entry("SLIM", SLIM(), LISTS),
+    _entry(
+        "RP3β",
+        RP3beta(),
+        LISTS,
+        n_neighbors=whole(10, 400),
+        alpha=uniform(0.3, 0.9),
+        beta=uniform(0.0, 0.8),
+    ),
+    _entry("SLIM", SLIM(), LISTS, n_trials=8, l1=loguniform(1, 30)),
     _entry("EASE, one λ", EASE(count_weight=0.0), LISTS),
     _entry("EASE", EASE(), LISTS, reg=loguniform(10, 5000), count_weight=uniform(0, 5)),
     _entry("Content", Made(ContentBased, film_terms), LISTS),
@@ -194,6 +239,7 @@ ENTRIES = (
         reg=loguniform(0.01, 0.3),
         n_epochs=whole(10, 100),
     ),
+    _entry("MF, SGD, 32 factors", BiasedMF(n_factors=32), ("rating",)),
     _entry(
         "SVD++",
         SVDpp(),
@@ -209,10 +255,10 @@ ENTRIES = (
         "Implicit ALS",
         ImplicitALS(),
         LISTS,
-        n_factors=whole(4, 64),
-        unobserved=loguniform(0.01, 3),
-        reg=loguniform(0.001, 0.1),
-        n_epochs=whole(3, 30),
+        n_factors=whole(16, 128),
+        unobserved=loguniform(0.1, 1),
+        reg=loguniform(0.005, 0.05),
+        n_epochs=whole(5, 20),
     ),
     _entry(
         "BPR",
@@ -229,7 +275,7 @@ ENTRIES = (
         ("rating",),
         n_factors=whole(4, 24),
         implicit=[False, True],
-        n_epochs=whole(60, 250),
+        n_epochs=whole(200, 400),
     ),
     _entry("Gibbs, implicit sets", BayesianFM(implicit=True), ("rating",)),
     _entry(
@@ -266,6 +312,7 @@ ENTRIES = (
         n_epochs=whole(20, 250),
     ),
     _entry("Dot model (torch)", Made("neural.DotModel"), ("rating",)),
+    _entry("Dot model + perceptron", Made("deep_dot.DeepDot"), ("rating",)),
     _entry(
         "NeuMF",
         Made("neural.NeuMF"),
@@ -277,8 +324,26 @@ ENTRIES = (
         n_negatives=[2, 4, 8],
         n_epochs=whole(3, 15),
     ),
-    _entry("FM", Made("towers.DeepFM", side_features, hidden=()), ("ranking",)),
-    _entry("DeepFM", Made("towers.DeepFM", side_features), ("ranking",)),
+    _entry(
+        "FM",
+        Made("towers.DeepFM", side_features, hidden=()),
+        ("ranking",),
+        n_trials=8,
+        **FIELDS,
+    ),
+    _entry(
+        "DeepFM",
+        Made("towers.DeepFM", side_features),
+        ("ranking",),
+        n_trials=8,
+        **FIELDS,
+    ),
+    _entry(
+        "DCN-v2", Made("crosses.DCN", side_features), ("ranking",), n_trials=8, **FIELDS
+    ),
+    _entry(
+        "DIN", Made("interest.DIN", side_features), ("ranking",), n_trials=8, **FIELDS
+    ),
     _entry(
         "Two towers",
         Made("towers.TwoTower", side_features),
@@ -310,6 +375,7 @@ ENTRIES = (
         reg=loguniform(1e-4, 1e-1),
         n_epochs=whole(10, 120),
     ),
+    _entry("GF-CF", GFCF(), LISTS, n_factors=whole(4, 256), alpha=loguniform(0.03, 10)),
     _entry("Ensemble", _ensemble, LISTS),
     _entry("Markov chain", MARKOV, ("sequence",)),
     _entry(
@@ -335,9 +401,8 @@ def _spaces() -> dict[str, Space]:
             if entry.ranges is not None and entry.tasks[0] == task:
                 model = entry.model
                 assert isinstance(model, Made | Recommender), "a function has no class"
-                kind = model.kind if isinstance(model, Made) else type(model)
-                space = Space(task, kind, entry.ranges, entry.n_trials)
-                found[entry.name] = space
+                kind = model if isinstance(model, Made) else type(model)
+                found[entry.name] = Space(task, kind, entry.ranges, entry.n_trials)
     return found
 
 

@@ -17,6 +17,7 @@ from recsys_tutor.checks import check_path
 from recsys_tutor.data import Interactions
 
 __all__ = [
+    "GROWTH",
     "PEERS",
     "RESULTS",
     "STARTED",
@@ -41,6 +42,8 @@ TRIALS = _DATA / "tuning.json"
 STARTED = _DATA / "starts.json"
 #: This package beside its peers, written by ``make bench``.
 PEERS = _DATA / "peers.json"
+#: Made worlds of growing size, written by ``make leaderboard``.
+GROWTH = _DATA / "growth.json"
 
 
 def load_peers() -> list[dict]:

@@ -14,6 +14,9 @@ from recsys_tutor.baselines import BiasModel, Popularity, Random
 from recsys_tutor.bayesian import BayesianFM
 from recsys_tutor.bert4rec import BERT4Rec
 from recsys_tutor.content import ContentBased, ContentRidge
+from recsys_tutor.crosses import DCN
+from recsys_tutor.deep_dot import DeepDot
+from recsys_tutor.filters import GFCF
 from recsys_tutor.graph import LightGCN
 from recsys_tutor.hybrid import (
     Cascade,
@@ -23,6 +26,7 @@ from recsys_tutor.hybrid import (
     Weighted,
 )
 from recsys_tutor.implicit_mf import BPR, ImplicitALS
+from recsys_tutor.interest import DIN
 from recsys_tutor.mf import BiasedMF, ExplicitALS, FunkSVD, SVDpp, TruncatedSVD
 from recsys_tutor.neighbors import EASE, ItemKNN, RatingKNN, UserKNN
 from recsys_tutor.neural import DotModel, NeuMF
@@ -41,7 +45,7 @@ torch.set_num_threads(1)  # threads that wait for each other slow small networks
 NO_VECTORS = (Random, Popularity, BiasModel, UserKNN, SlopeOne)
 NO_VECTORS += (Weighted, RankFusion, Switching, Cascade)
 SUMS = (ItemKNN, RatingKNN, EASE, ContentBased, ContentRidge, Transitions, TruncatedSVD)
-SUMS += (RP3beta, SLIM, SlopeOne)
+SUMS += (RP3beta, SLIM, SlopeOne, GFCF)
 
 
 def item_features(data):
@@ -277,6 +281,12 @@ _TOLD = [
         history=True,
     ),
     ModelCase(
+        GFCF(n_factors=2),
+        effects={"n_factors": 1, "alpha": 2.0},
+        invalid={"n_factors": WRONG_COUNT, "alpha": WRONG_REG},
+        history=True,
+    ),
+    ModelCase(
         SlopeOne(),
         rating=True,
         history=True,
@@ -481,6 +491,19 @@ _TOLD = [
         **NETWORK,
     ),
     ModelCase(
+        DeepDot(
+            n_factors=2, hidden=(4, 4), n_epochs=60, batch_size=64, learning_rate=0.1
+        ),
+        effects={**NETWORK_EFFECTS, "n_factors": 1, "init_scale": 0.5, "hidden": ()},
+        invalid={
+            **NETWORK_INVALID,
+            "init_scale": WRONG_POSITIVE,
+            "hidden": (*WRONG_SIZES, (3, 2)),
+        },
+        rating=True,
+        **NETWORK,
+    ),
+    ModelCase(
         NeuMF(
             n_factors=4,
             hidden=(8, 8),
@@ -506,6 +529,51 @@ _TOLD = [
         effects={**PAIRS_EFFECTS, **FIELDS_EFFECTS},
         invalid={**PAIRS_INVALID, **FIELDS_INVALID},
         per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        DCN(
+            n_factors=4,
+            hidden=(8,),
+            n_negatives=2,
+            dropout=0.0,
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={**PAIRS_EFFECTS, **FIELDS_EFFECTS, "n_crosses": 1},
+        invalid={**PAIRS_INVALID, **FIELDS_INVALID, "n_crosses": WRONG_COUNT},
+        per_data=sparse_features,
+        **NETWORK,
+    ),
+    ModelCase(
+        DIN(
+            n_factors=4,
+            hidden=(8,),
+            n_negatives=2,
+            dropout=0.0,
+            n_history=3,
+            unit=4,
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=0.02,
+        ),
+        effects={
+            **PAIRS_EFFECTS,
+            **FIELDS_EFFECTS,
+            "n_history": 2,
+            "unit": 2,
+            "attend": False,
+        },
+        invalid={
+            **PAIRS_INVALID,
+            **FIELDS_INVALID,
+            "n_history": WRONG_COUNT,
+            "unit": WRONG_COUNT,
+            "attend": (1, None, "yes"),
+        },
+        per_data=sparse_features,
+        sequential=True,
         **NETWORK,
     ),
     ModelCase(

@@ -470,6 +470,15 @@ def best_share():
     return [variance(0.5), minimize_scalar(variance, (0, 1)).x]
 
 
+def shrunken():
+    """The singular values at which ALS arrives on a full matrix, λ = 2."""
+    R, Q = np.diag([6.0, 4.0, 1.0]), np.random.default_rng(0).normal(size=(3, 3))
+    for _ in range(1000):
+        P = R @ Q @ np.linalg.inv(Q.T @ Q + 2 * np.eye(3))
+        Q = R.T @ P @ np.linalg.inv(P.T @ P + 2 * np.eye(3))
+    return np.linalg.svd(P @ Q.T, compute_uv=False)
+
+
 def film_step():
     from scipy.sparse import csr_array
 
@@ -699,6 +708,7 @@ RECOMPUTED = {
     "06-tie": tie_of_places,
     "06-weight": lambda: [5 / 11, 1 / 2],
     "07-half": film_step,
+    "07-shrink": shrunken,
     "07-transpose": lambda: [1, 0, 0, 0, 1],  # "" is first and last of the hidden steps
     "08-commute": commuting,
     "08-visit": eva_visits,

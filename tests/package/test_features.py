@@ -151,6 +151,23 @@ def test_tfidf_is_scikit_learn_s_and_the_loop(rows):
     assert (counts != before).nnz == 0 and isinstance(got, csr_array)
 
 
+@given(count_tables, st.floats(1e-3, 1e4))
+def test_a_damped_row_is_divided_by_more_than_its_length(rows, damping):
+    """Each row is its unit row, times its length over the damped one.
+
+    Checks eq-content-damped.
+    """
+    counts = csr_array(np.array(rows, dtype=float))
+    n, df = counts.shape[0], (np.array(rows) > 0).sum(axis=0)
+    raw = np.array(rows) * (np.log((1 + n) / (1 + df)) + 1)
+    want = [row / math.sqrt(sum(x * x for x in row) + damping) for row in raw]
+    np.testing.assert_allclose(
+        tfidf(counts, damping=damping).toarray(), want, rtol=1e-12, atol=1e-15
+    )
+    with pytest.raises(ValueError, match="damping must be a number >= 0"):
+        tfidf(counts, damping=-1.0)
+
+
 def test_tfidf_of_stored_zeros_is_zero():
     """A term that is stored with count 0 is not there."""
     counts = csr_array(([0.0, 2.0, 0.0], ([0, 1, 1], [1, 0, 1])), shape=(2, 2))

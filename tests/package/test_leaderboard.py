@@ -226,7 +226,8 @@ def test_an_entry_that_lacks_something_is_refused_before_any_work(tmp_path, data
             refused.append(entry.name)
     features = ["Content", "Content ridge", "EASE + content", "EASE + content, summed"]
     side = ["Gibbs, side features", "Gibbs, day", "Gibbs, day, ordinal"]
-    assert refused == [*features, *side, "FM", "DeepFM", "Two towers", "Ensemble"]
+    deep = ["DCN-v2", "DIN", "Two towers", "Ensemble"]
+    assert refused == [*features, *side, "FM", "DeepFM", *deep]
     bare = Dataset(data, pd.DataFrame({"item": data.item_ids}), None)
     content = [e for e in ENTRIES if e.name == "Content"]
     with pytest.raises(ValueError, match=r"entry 'Content' cannot .*Pass a Dataset"):
@@ -809,6 +810,7 @@ KEPT = {
     "EASE": lambda m: M * M - M,
     "SLIM": lambda m: int((m.B_ > 0).sum()),
     "RP3beta": lambda m: M * min(m.n_neighbors, M - 1),
+    "GFCF": lambda m: M * M,
     "SlopeOne": lambda m: 2 * (M * M - M),
     "FeatureAugmented": lambda m: M * M - M,
     "ContentBased": lambda m: N * 6,  # a profile of six terms for each user
@@ -824,10 +826,20 @@ KEPT = {
     "PLSA": lambda m: m.n_topics * (N + M),
     "GaussianPLSA": lambda m: m.n_topics * (N + M) + BIASES,
     "DotModel": lambda m: of_factors(m, more=BIASES),
+    # two tables of 2, hidden (4, 4), one weight for each of the last 4
+    "DeepDot": lambda m: (
+        of_factors(m, more=BIASES) + 2 * (N + M) + (4 * 4 + 4) + (4 + 1)
+    ),
     # two tables, hidden (8, 8), and one weight for each of 4 + 8 features
     "NeuMF": lambda m: (4 + 4) * (N + M) + (8 * 8 + 8) + (4 + 8 + 1),
     # a weight and four factors for each of the ids and 3 + 2 features; four fields
     "DeepFM": lambda m: 5 * (N + M + 3 + 2) + (16 * 8 + 8) + (8 + 1) + 1,
+    # the same tables without weights; two cross layers and the output over 16 + 8
+    "DCN": lambda m: 4 * (N + M + 3 + 2) + 2 * (16 * 16 + 16) + (16 * 8 + 8) + 25,
+    # as DeepFM, with a fifth field; the activation unit of 3 · 4 numbers to 4 to 1
+    "DIN": lambda m: (
+        5 * (N + M + 3 + 2) + (20 * 8 + 8) + (8 + 1) + 1 + (12 * 4 + 4) + 5
+    ),
     "TwoTower": of_factors,
     "Transitions": lambda m: M * M - M,
     "GRU4Rec": lambda m: 12 * (M + 1) + 3 * (2 * 12 * 12 + 2 * 12),
@@ -921,6 +933,7 @@ DATA = {
     "EASE": ["X_"],
     "SLIM": ["X_"],
     "RP3beta": ["X_"],
+    "GFCF": ["X_"],
     "SlopeOne": ["R_", "mean_"],
     "FeatureAugmented": ["X_"],
     "RatingKNN": ["E_"],

@@ -16,8 +16,8 @@ PACKAGE = Path(recsys_tutor.__file__).parent
 
 MODELS = {"baselines", "neighbors", "content", "mf", "implicit_mf", "gibbs"}
 MODELS |= {"bayesian", "plsa", "transitions", "hybrid", "slim", "slope_one", "walks"}
-MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph"}
-MODELS |= {"bert4rec", "timed"}
+MODELS |= {"neural", "towers", "sequential", "autoencoders", "graph", "filters"}
+MODELS |= {"deep_dot", "crosses", "interest", "bert4rec", "timed"}
 #: The floors, from the ground up: a room may use those below it. A package stands for
 #: all its rooms that are not named themselves.
 FLOORS = [
@@ -51,8 +51,8 @@ FLOORS = [
     {"exercises"},
     # the book's own
     {"moving"},
-    {"study", "study.process", "study.digests", "study.entries"},
-    {"study.results", "study.search"},
+    {"study", "study.process", "study.digests", "study.entries", "study.chains"},
+    {"study.results", "study.search", "study.growth"},
     {"study.leaderboard"},
     {"study.starts"},
 ]
@@ -67,16 +67,21 @@ BETWEEN_MODELS = {
     "plsa": {"baselines"},
     "hybrid": {"neighbors"},
     "towers": {"neural"},
+    "crosses": {"neural", "towers"},
+    "interest": {"crosses", "neural", "towers"},
     "bert4rec": {"sequential"},
     "timed": {"sequential"},
     "slim": {"neighbors"},
     "slope_one": {"neighbors"},
     "walks": {"neighbors"},
+    "filters": {"neighbors"},
+    "deep_dot": {"neural"},
 }
 #: Everything that the measurement of a model may rest on.
 EVALUATION = {"base", "checks", "data", "metrics", "parts", "ranking"}
 #: Rooms built on torch.
 NETWORKS = {"training", "neural", "towers", "autoencoders", "graph", "sequential"}
+NETWORKS |= {"deep_dot", "crosses", "interest"}
 NETWORKS |= {"sequence_losses", "bert4rec", "timed"}
 
 

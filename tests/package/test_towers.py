@@ -171,7 +171,7 @@ def test_dropout_must_be_a_share(dropout):
 
 def test_fields_are_checked_as_in_chapter_10():
     data = made()[0]
-    for model in (DeepFM(), TwoTower(), BayesianFM(n_epochs=30)):
+    for model in (DeepFM(), TwoTower(), BayesianFM(n_epochs=30, burn_in=20)):
         for wrong, said in (
             (csr_array(np.eye(40)), r"write \(user_features,\) for a single one"),
             ((np.eye(40),), r"sparse matrices with 40 rows.*got \(40, 40\)"),

@@ -294,11 +294,14 @@ def test_no_global_seed_is_set_in_the_package():
 def test_a_fit_keeps_nothing_but_what_it_learned():
     """What the batches are made of is gone after it: no private attribute is left."""
     from recsys_tutor.autoencoders import MultVAE
+    from recsys_tutor.crosses import DCN
     from recsys_tutor.graph import LightGCN
+    from recsys_tutor.interest import DIN
     from recsys_tutor.neural import NeuMF
     from recsys_tutor.sequential import GRU4Rec, SASRec
     from recsys_tutor.towers import DeepFM, TwoTower
 
-    for kind in (DotModel, NeuMF, DeepFM, TwoTower, GRU4Rec, SASRec, MultVAE, LightGCN):
+    kinds = DotModel, NeuMF, DeepFM, DCN, DIN, TwoTower
+    for kind in (*kinds, GRU4Rec, SASRec, MultVAE, LightGCN):
         model = kind(n_epochs=1).fit(toy().interactions)
         assert not [name for name in vars(model) if name.startswith("_")], kind

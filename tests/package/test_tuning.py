@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from threadpoolctl import threadpool_limits
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from recsys_tutor import splits, tuning
 from recsys_tutor.base import FitDiverged, Recommender
 from recsys_tutor.baselines import Popularity
+from recsys_tutor.content import ContentBased
 from recsys_tutor.data import Dataset, Split
 from recsys_tutor.datasets import make_world
 from recsys_tutor.evaluate import evaluate
@@ -23,7 +25,7 @@ from recsys_tutor.mf import ExplicitALS
 from recsys_tutor.neighbors import EASE, UserKNN
 from recsys_tutor.protocol import TASKS, Task
 from recsys_tutor.study import digests, search
-from recsys_tutor.study.entries import SPACES, Space
+from recsys_tutor.study.entries import SPACES, Made, Space
 from recsys_tutor.study.search import load_tuning, tune_all
 from recsys_tutor.tuning import (
     expected_best,
@@ -88,10 +90,6 @@ OUTSIDE = {
 }
 
 
-#: Spaces with fewer than twenty trials: one takes minutes.
-SHORT = ("GRU4Rec", "SASRec")
-
-
 def ends(values):
     """The first and the last value that may be drawn."""
     if hasattr(values, "support"):
@@ -130,7 +128,7 @@ def test_the_tasks_of_the_spaces():
     assert {space.task for space in SPACES.values()} == set(TASKS)
     for name, space in SPACES.items():
         assert space._fields == ("task", "model", "ranges", "n_trials"), name
-        assert space.n_trials == 20 or name in SHORT, name
+        assert space.n_trials in (8, 20), name
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +148,9 @@ def small(space, parameters):
 @pytest.mark.parametrize("name", SPACES)
 def test_every_corner_of_a_space_can_be_fitted(name, wide):
     space = SPACES[name]
+    if isinstance(space.model, Made):  # made data have no ages and no genres
+        own = Made(space.model.kind, None, **space.model.parameters)
+        space = space._replace(model=own)
     inner, _ = TASKS[space.task].parts(wide)
     settings = [{k: ends(v)[n] for k, v in space.ranges.items()} for n in (0, 1)]
     settings.append(sample(space.ranges, np.random.default_rng(3)))
@@ -705,6 +706,74 @@ def test_settings_are_told_apart_by_their_content(tmp_path, data, fitted):
         assert len(fitted) == [2, 0, 2][n]
 
 
+# -- features, and a budget of their own -----------------------------------------------
+
+
+def columns_of(dataset):
+    return {"features": np.asarray(dataset.items[["a", "b"]], dtype=float)}
+
+
+def with_items(data, seed=0):
+    values = np.random.default_rng(seed).random((data.n_items, 2))
+    return Dataset(data, pd.DataFrame(values, columns=["a", "b"]), None)
+
+
+def content_space(**more):
+    made = Made("content.ContentBased", columns_of)
+    return Space("ranking", made, {"weighting": ["count", "rating"]}, **more)
+
+
+def test_a_space_reads_its_features_off_the_data(data):
+    space = content_space()
+    with pytest.raises(ValueError, match="read off a Dataset first"):
+        space.make(weighting="count")
+    with pytest.raises(ValueError, match="not Interactions alone"):
+        space.read(None)
+    dataset = with_items(data)
+    ready = space.read(dataset)
+    model = ready.make(weighting="rating")
+    assert type(model) is ContentBased and model.weighting == "rating"
+    np.testing.assert_array_equal(model.features, columns_of(dataset)["features"])
+    assert ready.kind() is space.kind() and ready.ranges is space.ranges
+    assert SPACES["EASE"].read(None) is SPACES["EASE"], "nothing to read"
+
+
+def test_what_is_searched_goes_before_what_is_given():
+    space = Space("ranking", Made(EASE, None, reg=3.0, count_weight=2.0), {})
+    model = space.make(reg=9.0)
+    assert (model.reg, model.count_weight) == (9.0, 2.0)
+
+
+def test_features_are_a_part_of_the_trial(tmp_path, data, fitted):
+    """Searched again with other features, not with the same ones."""
+    path, spaces = tmp_path / "t.json", {"Content": content_space()}
+    for n, dataset in enumerate(
+        [with_items(data), with_items(data), with_items(data, 1)]
+    ):
+        fitted.clear()
+        tune_all(path, spaces=spaces, n_trials=1, data=dataset)
+        assert len(fitted) == [2, 0, 2][n]
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="the space of 'Content' cannot .*Pass a Data"):
+        tune_all(path, spaces=spaces, n_trials=1, data=data)
+    assert path.read_bytes() == before
+
+
+def test_a_space_may_have_fewer_trials(tmp_path, data, fitted):
+    """They are the first of the longer search; nobody looks at their test scores."""
+    spaces = {"few": TWO["EASE"]._replace(n_trials=2), "many": TWO["EASE"]}
+    path = tmp_path / "t.json"
+    tune_all(path, spaces={"few": spaces["few"]}, data=data)
+    trials = tune_all(path, spaces={"many": spaces["many"]}, n_trials=3, data=data)
+    few, many = (trials[trials.model == name] for name in spaces)
+    assert len(few) == 2 and len(many) == 3 and fitted == ["EASE"] * (2 + 6)
+    assert few.params.tolist() == many.params.tolist()[:2]
+    assert few.score.tolist() == many.score.tolist()[:2]
+    assert few.test.isna().all() and many.test.notna().all()
+    path = tmp_path / "u.json"
+    assert len(tune_all(path, spaces=spaces, n_trials=1, data=data)) == 2
+
+
 # -- the command ---------------------------------------------------------------------
 
 
@@ -757,9 +826,8 @@ def book():
 def test_the_book_s_file_has_every_model_under_one_budget(book):
     counts = book.groupby("model").size()
     assert set(counts.index) == set(SPACES)
-    assert (counts >= [SPACES[name].n_trials for name in counts.index]).all()
-    assert counts.drop([*SHORT], errors="ignore").nunique() == 1
     for name, part in book.groupby("model"):
+        assert counts[name] == SPACES[name].n_trials, name
         rng = np.random.default_rng(0)
         wanted = [sample(SPACES[name].ranges, rng) for _ in range(len(part))]
         for stored, drawn in zip(part.params, wanted, strict=True):
@@ -768,8 +836,8 @@ def test_the_book_s_file_has_every_model_under_one_budget(book):
             for key, value in drawn.items():
                 same = value if isinstance(value, tuple) else pytest.approx(value)
                 assert stored[key] == same, (name, key)
-        enough = np.isfinite(part.score).sum() > len(part) / 2
-        assert (part.seconds > 0).all() and enough
+        assert (part.seconds > 0).all()
+        assert np.isfinite(part.score).sum() > len(part) / 2
         assert (part.test.isna() | part.test.between(-4, 1)).all()
 
 
