@@ -71,6 +71,8 @@ class InterestNetwork(nn.Module):
     they are all ``1 / H``. Chapter 13, eq-din.
     """
 
+    history: Tensor  # a buffer
+
     def __init__(
         self,
         user_fields: Sequence[csr_array],
@@ -171,7 +173,7 @@ class DIN(FieldsClassifier[InterestNetwork]):
 
     def _loss(
         self,
-        network: InterestNetwork,
+        network: nn.Module,
         user: Tensor,
         item: Tensor,
         label: Tensor,

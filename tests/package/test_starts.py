@@ -6,9 +6,10 @@ import pytest
 from recsys_tutor import splits
 from recsys_tutor.base import Recommender
 from recsys_tutor.data import Dataset, Interactions
+from recsys_tutor.datasets import make_world
 from recsys_tutor.study import starts
-from recsys_tutor.study.files import STARTED
-from recsys_tutor.study.results import Results
+from recsys_tutor.study.entries import Made
+from recsys_tutor.study.leaderboard import run
 
 #: User 2 has no rating.
 DATA = Interactions(
@@ -43,23 +44,23 @@ def test_the_time_of_the_answer_is_that_of_the_test_rating():
     np.testing.assert_array_equal(asked[test.user], test.time)
 
 
-@pytest.fixture(scope="module")
-def stored():
-    return Results.load(STARTED)
-
-
-def test_the_book_s_file_holds_every_start(stored):
-    wanted = [entry.name for entry in starts._entries()]
-    assert list(stored.rows("sequence").index) == wanted
-    assert set(stored.frame.split) == {"last"}
-
-
-def test_users_of_all_starts(stored):
+def test_users_of_all_starts(tmp_path, monkeypatch):
+    """Two small networks on a small world: rows of every start, and no two alike."""
+    small = {"n_factors": 4, "n_epochs": 2, "max_length": 5}
+    networks = {
+        "all films": Made("sequential.SASRec", **small),
+        "BERT4Rec": Made("bert4rec.BERT4Rec", **small),
+    }
+    monkeypatch.setattr(starts, "NETWORKS", networks)
+    world = make_world(n_users=60, n_items=30, n_ratings=900, random_state=0)
+    path, entries = tmp_path / "starts.json", starts._entries()
+    stored = run(path, entries=entries, data=world.interactions, isolate=False)
+    rows = stored.rows("sequence")
+    assert list(rows.index) == [entry.name for entry in entries]
     found = starts.per_user(stored, "all films")
-    assert found.shape == (943, 3) and list(found) == list(starts.STARTS)
+    assert list(found) == list(starts.STARTS)
     assert found.index.equals(starts.per_user(stored, "BERT4Rec").index)
     assert (found.std(axis=1) > 0).any(), "no start is another one's copy"
-    rows = stored.rows("sequence").ndcg
     for start in starts.STARTS:
-        mean = rows[f"all films, start {start}"]
+        mean = rows.ndcg[f"all films, start {start}"]
         assert found[start].mean() == pytest.approx(mean, abs=5.1e-5)
