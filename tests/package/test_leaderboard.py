@@ -1105,11 +1105,11 @@ def test_counts_of_the_book_that_need_no_fit(book, ratings):
         "User-kNN": 0,
         "LightGCN": 64 * (n + m),
         "Two towers": 32 * (n + m),
-        "Gibbs MF": 480 * (17 * (n + m) + 1),
+        "Gibbs MF": 350 * (17 * (n + m) + 1),
     }
     models = {entry.name: entry.model for entry in ENTRIES}
     gibbs = models["Gibbs MF"]
-    assert gibbs.n_epochs - gibbs.burn_in == 480 and gibbs.n_factors == 16
+    assert gibbs.n_epochs - gibbs.burn_in == 350 and gibbs.n_factors == 16
     for name, count in wanted.items():
         rows = book[book.model == name]
         assert len(rows) and (rows.n_parameters == count).all(), name
