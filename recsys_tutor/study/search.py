@@ -163,6 +163,7 @@ def load_tuning(path: str | Path = TRIALS) -> pd.DataFrame:
     for name, rows in _read(Path(path)).items():
         rows = [{k: v for k, v in row.items() if k not in digests} for row in rows]
         frame = running_best([row | {"trial": n} for n, row in enumerate(rows, 1)])
+        frame["test"] = frame.test.astype(float)
         frame.insert(0, "model", name)
         frame.insert(1, "task", SPACES[name].task if name in SPACES else None)
         parts.append(frame)
