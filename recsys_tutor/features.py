@@ -118,8 +118,9 @@ def tfidf(counts: csr_array, *, damping: float = 0.0) -> csr_array:
     of the ``n`` items that have term ``t``; rows are divided by their Euclidean norm
     (chapter 05, eq-content-tfidf). Equal to scikit-learn's ``TfidfTransformer``.
 
-    With ``damping`` a row is divided by ``sqrt(|row|² + damping)`` instead (eq-content-
-    damped): an item with few terms stays short, so missing data earns nothing.
+    With ``damping`` a row is divided by ``sqrt(|row|² + damping)`` instead
+    (eq-content-damped): an item with few terms stays short, so missing data earns
+    nothing.
 
     Parameters
     ----------

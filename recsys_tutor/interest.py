@@ -66,9 +66,8 @@ class InterestNetwork(nn.Module):
     """Fields and an attended history through one perceptron: logits (B,).
 
     ``b + sum_j w_j x_j + mlp([v_1 ; v_2 ; ... ; sum_h a(h, c) e_h])``, the sum over the
-    user's ``history`` (n_users, H), in which -1 is padding. The weights are not
-    normalised: a user who saw much of a kind gets a long vector. Without ``attend``
-    they are all ``1 / H``. Chapter 13, eq-din.
+    user's ``history`` (n_users, H), -1 for padding. Weights are not normalised; without
+    ``attend`` they are all ``1 / H``. Chapter 13, eq-din.
     """
 
     history: Tensor  # a buffer
@@ -98,10 +97,7 @@ class InterestNetwork(nn.Module):
     def forward(
         self, user: Tensor, item: Tensor, left_out: Tensor | None = None
     ) -> Tensor:
-        """Of pairs (B,), (B,); ``left_out`` (B,) is no part of the history.
-
-        Default: the candidate itself.
-        """
+        """Pairs (B,), (B,); without ``left_out`` (B,), the candidate is left out."""
         w, v = (  # (B, fields, 1), (B, fields, f)
             torch.cat([s(rows) for s, rows in zip(sides, (user, item), strict=True)], 1)
             for sides in (self.w, self.v)

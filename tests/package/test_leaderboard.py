@@ -845,7 +845,8 @@ KEPT = {
     "GRU4Rec": lambda m: 12 * (M + 1) + 3 * (2 * 12 * 12 + 2 * 12),
     # items, places; attention, perceptron and two norms; the last norm
     "SASRec": lambda m: 8 * (M + 1) + 8 * 6 + 6 * (8 * 8 + 8) + 2 * 16 + 16,
-    "BERT4Rec": lambda m: KEPT["SASRec"](m) + 8,  # the vector of what is hidden
+    # the vector of what is hidden, and a position fewer
+    "BERT4Rec": lambda m: KEPT["SASRec"](m) + 8 * (1 + m.max_length - 6),
     "TimedSASRec": lambda m: KEPT["SASRec"](m) + 2 * 33 * 8,  # two pauses
     "MultVAE": lambda m: (M * 8 + 8) + (8 * 4 + 4) + (2 * 8 + 8) + (8 * M + M),
     "LightGCN": of_factors,

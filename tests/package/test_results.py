@@ -128,7 +128,7 @@ def test_rows_of_one_split():
 
 def test_how_results_are_shown():
     board = Results.load()
-    counts = {"ranking": (25, 125), "rating": (16, 160), "sequence": (24, 24)}
+    counts = {"ranking": (28, 140), "rating": (18, 180), "sequence": (25, 25)}
     parts = [f"{t}: {m} models, {r} runs" for t, (m, r) in counts.items()]
     assert repr(board) == f"Results({'; '.join(parts)})"
     summary = board.summary()
