@@ -46,7 +46,7 @@ def filter_weights(X: csr_array, n_factors: int, alpha: float) -> np.ndarray:
 
     Notes
     -----
-    Cost O(sum of |I_u|² + min(n_users, n_items)³ + n_items² · n_factors), memory
+    Cost ``O(sum of |I_u|² + min(n_users, n_items)³ + n_items² · n_factors)``, memory
     O(n_items²). Source: Shen et al. (2021).
     """
     M = ones_like(X)

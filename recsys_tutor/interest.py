@@ -76,7 +76,7 @@ class InterestNetwork(nn.Module):
         self,
         user_fields: Sequence[csr_array],
         item_fields: Sequence[csr_array],
-        history: np.ndarray,
+        history: Tensor,
         *,
         n_factors: int,
         unit: int,
@@ -89,7 +89,7 @@ class InterestNetwork(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1))
         self.w = nn.ModuleList(FieldEmbedding(f, 1, 0.0) for f in sides)
         self.v = nn.ModuleList(FieldEmbedding(f, n_factors) for f in sides)
-        self.register_buffer("history", torch.from_numpy(history))
+        self.register_buffer("history", history)
         self.unit = ActivationUnit(n_factors, unit) if attend else None
         sizes = ((len(user_fields) + len(item_fields) + 1) * n_factors, *hidden)
         self.deep = nn.Sequential(mlp(sizes, dropout), nn.Linear(sizes[-1], 1))
@@ -148,7 +148,7 @@ class DIN(FieldsClassifier[InterestNetwork]):
     def _network(self, train: Interactions) -> InterestNetwork:
         return InterestNetwork(
             *self._sides(train),
-            last_items(train, self.n_history),
+            torch.from_numpy(last_items(train, self.n_history)),
             n_factors=self.n_factors,
             unit=self.unit,
             hidden=tuple(self.hidden),

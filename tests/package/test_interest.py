@@ -59,7 +59,7 @@ def network(attend=True, hidden=(4,)):
         made = InterestNetwork(
             users,
             items,
-            HISTORY,
+            torch.from_numpy(HISTORY),
             n_factors=F,
             unit=5,
             hidden=hidden,
