@@ -21,7 +21,7 @@ HTML |= {name: set() for name in ("code", "em", "strong")}
 KATEX = r"""
 \alpha \beta \gamma \delta \epsilon \varepsilon \zeta \eta \theta \kappa \vartheta
 \lambda \mu \nu \xi \pi \rho \varrho \sigma \tau \phi \chi \psi \omega \Delta \Theta
-\Lambda \Pi \Sigma \Phi \Omega \ell \nabla \mathbf \mathbb \mathcal \mathrm
+\Gamma \Lambda \Pi \Sigma \Phi \Omega \ell \nabla \mathbf \mathbb \mathcal \mathrm
 \boldsymbol \text \textit \mathop \nolimits \textstyle \hat \bar \tilde \check
 \overline \overbrace \underbrace \underset \frac \dfrac \tfrac \binom \tbinom \sqrt \sum
 \prod \int \partial \max \min \arg \ln \log \exp \cos \tanh \Pr \pmod \top
