@@ -89,7 +89,7 @@ class BERT4Rec(SASRec):
 
     Rule: ``s(u, i) = h_u · e_i`` with the vector ``h_u`` at a hidden item after the
     user's last ``max_length - 1``. Objective: at each hidden position that of
-    :class:`~recsys_tutor.sequential.SequenceModel`. A list is cut into pieces of
+    :class:`~recsys_tutor.sequential.SASRec`. A list is cut into pieces of
     ``max_length`` items, the first cut at random, and other items are hidden in each
     epoch.
 

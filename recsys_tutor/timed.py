@@ -74,7 +74,7 @@ class TimedSASRec(SASRec):
     is to be guessed; at serving that is the time from the user's last item to
     ``asked``. Where ``asked`` is the timestamp of the test item itself the scores say
     what they would be *if the time of the answer were known beforehand*. Rule and
-    objective else as :class:`~recsys_tutor.sequential.SequenceModel`.
+    objective else as :class:`~recsys_tutor.sequential.SASRec`.
 
     Notes
     -----
